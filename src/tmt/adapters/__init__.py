@@ -1,0 +1,1 @@
+"""The world, one folder a port and one file a technology."""

@@ -1,0 +1,159 @@
+"""A feed that reads recordings of one instrument, checks their rows and numbers them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tmt.adapters.feed.config import FeedsConfig
+from tmt.adapters.feed.recording import Block, Recording, half_spread_quanta
+from tmt.domain.instrument import Instrument
+from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.errors import InputError
+from tmt.market.batch import MarketBatch
+from tmt.market.quality import Column, FeedQuality, Inspector, RawRows
+
+
+class ReplayFeed:
+    """Recordings, one after the other. See the `Feed` port."""
+
+    simulated = False
+
+    def __init__(
+        self, recordings: Sequence[Recording], instrument: Instrument, config: FeedsConfig, batch_rows: int
+    ) -> None:
+        """Batches hold at most `batch_rows` rows."""
+        if batch_rows < 1:
+            raise ValueError(f"batch_rows must be at least 1, was {batch_rows}")
+        self.symbols: tuple[str, ...] = (instrument.symbol,)
+        self._recordings = sorted(recordings, key=lambda recording: (recording.first_ns, recording.name))
+        self.sources: tuple[str, ...] = tuple(recording.source for recording in self._recordings)
+        self._instrument = instrument
+        self._config = config
+        self._batch_rows = batch_rows
+        self._inspector = self._new_inspector()
+        self._notes: list[str] = []
+
+    @property
+    def quality(self) -> FeedQuality:
+        return FeedQuality(
+            instruments={self._instrument.symbol: self._inspector.quality}, notes=tuple(self._notes)
+        )
+
+    def total_rows(self) -> int | None:
+        return sum(recording.rows for recording in self._recordings)
+
+    def batches(self, from_sequence: int = 0, until_ns: int | None = None) -> Iterator[MarketBatch]:
+        self._inspector = self._new_inspector()
+        self._notes = []
+        quotes = _QuoteInForce(half_spread_quanta(self._instrument, self._config.synthetic_spread_ticks))
+        sequence = 0
+        for raw in self._raw_rows(until_ns):
+            rows = self._inspector.inspect(raw)
+            if len(rows) == 0:
+                continue
+            batch = _batch(self.symbols, sequence, quotes.filled(rows))
+            sequence += len(batch)
+            if sequence > from_sequence:
+                yield batch.rows(max(0, from_sequence - batch.first_sequence), len(batch))
+        if sequence == 0 and until_ns is None:
+            raise InputError(
+                "TMT-D007",
+                f"no row of {self._instrument.symbol} can be delivered",
+                where=", ".join(recording.name for recording in self._recordings[:3]),
+                fix="See the feed's quality report for what was dropped.",
+            )
+
+    def _raw_rows(self, until_ns: int | None) -> Iterator[RawRows]:
+        configured = self._config.gap_seconds_max
+        gap_seconds_max = configured.get(self._instrument.symbol, configured["default"])
+        for recording in self._recordings:
+            if until_ns is not None and recording.first_ns >= until_ns:
+                return
+            for block in recording.read():
+                self._refuse_foreign_grid(block, recording.name)
+                self._inspector.gap_ns_max = max(gap_seconds_max * NANOSECONDS_PER_SECOND, block.period_ns)
+                self._inspector.counts.update(block.counts)
+                self._notes.extend(block.notes)
+                rows = block.rows
+                if until_ns is not None:
+                    beyond = np.flatnonzero(rows.time_ns >= until_ns)
+                    rows = rows.pick(slice(0, int(beyond[0]) if len(beyond) else None))
+                for start in range(0, len(rows), self._batch_rows):
+                    yield rows.pick(slice(start, start + self._batch_rows))
+                if len(rows) < len(block.rows):
+                    return
+
+    def _refuse_foreign_grid(self, block: Block, name: str) -> None:
+        if len(block.rows) == 0:
+            return
+        off_rows = int(block.rows.off_grid.sum())
+        if off_rows > self._config.off_grid_fraction_max * len(block.rows):
+            raise InputError(
+                "TMT-D010",
+                f"{off_rows} of {len(block.rows)} prices are not multiples of {self._instrument.price_quantum}",
+                where=name,
+                fix=f"Check that the file is of {self._instrument.symbol}, and its price_quantum in instruments.yml.",
+            )
+
+    def _new_inspector(self) -> Inspector:
+        session = self._instrument.session
+        symbol = self._instrument.symbol
+        gap_hours = self._config.gap_hours.get(symbol)
+        hours = type(session)(
+            time_zone=session.time_zone,
+            open=session.open if gap_hours is None else gap_hours,
+            day_starts_at=session.day_starts_at,
+            holidays=session.holidays,
+        )
+        configured = self._config.gap_seconds_max
+        gap_seconds_max = configured.get(symbol, configured["default"])
+        return Inspector(hours, gap_seconds_max * NANOSECONDS_PER_SECOND, self._config.gaps_kept_max)
+
+
+class _QuoteInForce:
+    """Gives each trade that knows no quote the last one before it, or, before the first, one made up around it."""
+
+    def __init__(self, half_spread: int) -> None:
+        self._half_spread = half_spread
+        self._last: RawRows | None = None
+
+    def filled(self, rows: RawRows) -> RawRows:
+        known = rows.bid > 0
+        if not known.all():
+            rows = self._carried(rows, known)
+        self._last = rows.pick(slice(-1, None))
+        return rows
+
+    def _carried(self, rows: RawRows, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> RawRows:
+        source = np.maximum.accumulate(np.where(known, np.arange(len(rows)), -1))
+        before = source < 0
+        made_up = {
+            "bid": rows.price - self._half_spread,
+            "ask": rows.price + self._half_spread,
+            "bid_size": np.zeros(len(rows), dtype=np.int64),
+            "ask_size": np.zeros(len(rows), dtype=np.int64),
+        }
+        filled: dict[str, Column] = {}
+        for name, unknown in made_up.items():
+            first: Column = unknown if self._last is None else getattr(self._last, name)
+            filled[name] = np.where(before, first, getattr(rows, name)[source])
+        return dataclasses.replace(rows, **filled)
+
+
+def _batch(symbols: tuple[str, ...], first_sequence: int, rows: RawRows) -> MarketBatch:
+    return MarketBatch(
+        symbols=symbols,
+        first_sequence=first_sequence,
+        time_ns=rows.time_ns,
+        instrument=np.zeros(len(rows), dtype=np.int64),
+        bid=rows.bid,
+        ask=rows.ask,
+        bid_size=rows.bid_size,
+        ask_size=rows.ask_size,
+        price=rows.price,
+        size=rows.size,
+        aggressor=rows.aggressor,
+    )

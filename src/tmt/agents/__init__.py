@@ -1,0 +1,1 @@
+"""The eight agents, each a function from one message to some messages; `verdict` is what the gates share."""

@@ -1,0 +1,153 @@
+"""What an account already has at stake, in its own currency: positions and working orders at their worst case."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from tmt.domain.instrument import Instrument
+from tmt.domain.money import ZERO, Exact
+from tmt.domain.order import Side
+from tmt.domain.position import Position
+from tmt.projections.portfolio import Portfolio
+from tmt.projections.portfolio_state import WorkingOrder
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is needed is not known."""
+
+    reason: str
+    detail: str
+
+
+class Commitment(msgspec.Struct, frozen=True, kw_only=True):
+    """A position, or an order that may still fill.
+
+    Attributes:
+        value: signed worth: positive is long.
+        loss: lost if the protective stop is hit; the whole worth where there is none.
+        working: whether it is an order.
+    """
+
+    instrument: Instrument
+    value: Exact
+    loss: Exact
+    working: bool
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's stakes as an order on one side of one instrument meets them; signed amounts are along that side.
+
+    Attributes:
+        instrument: the position with all working orders on that side filled.
+        others: gross worst case of all other instruments; never negative.
+        base, quote: net exposure to the instrument's two currencies, working orders counted where they add;
+            0 for instruments without a base currency, which are no bet on a currency.
+        heat: lost if every stop were hit; never negative.
+    """
+
+    instrument: Exact
+    others: Exact
+    base: Exact
+    quote: Exact
+    heat: Exact
+
+
+def measure(portfolio: Portfolio, account: str, instrument: Instrument, side: Side) -> Exposure | Unknown:
+    """What `account` has at stake before a new order on `side` of `instrument`."""
+    commitments = []
+    stakes = [_position(portfolio, position) for position in portfolio.positions(account)]
+    stakes += [_order(portfolio, working) for working in portfolio.working(account)]
+    for stake in stakes:
+        if isinstance(stake, Unknown):
+            return stake
+        commitments.append(stake)
+    sign = side.sign
+    here = [c for c in commitments if c.instrument.symbol == instrument.symbol]
+    return Exposure(
+        instrument=sum((c.value for c in here if not c.working or c.value * sign > ZERO), ZERO) * sign,
+        others=_gross([c for c in commitments if c.instrument.symbol != instrument.symbol]),
+        base=_along(commitments, instrument.base_currency, sign) if instrument.base_currency else ZERO,
+        quote=_along(commitments, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
+        heat=sum((c.loss for c in commitments), ZERO),
+    )
+
+
+def _position(portfolio: Portfolio, position: Position) -> Commitment | Unknown:
+    instrument = portfolio.instrument(position.instrument)
+    mark = portfolio.mark(position.instrument)
+    if instrument is None or mark is None:
+        return Unknown(reason="no_mark", detail=f"no price known for {position.instrument}, which is held")
+    price = mark.bid if position.quantity > ZERO else mark.ask
+    stop = portfolio.protective_stop(position.account, position.instrument)
+    to_stop = price if stop is None else max(ZERO, (price - stop) * (1 if position.quantity > ZERO else -1))
+    return _commitment(portfolio, position.account, instrument, position.quantity, price, to_stop, working=False)
+
+
+def _order(portfolio: Portfolio, working: WorkingOrder) -> Commitment | Unknown:
+    order = working.order
+    instrument = portfolio.instrument(order.instrument)
+    if instrument is None:
+        return Unknown(reason="unknown_instrument", detail=f"an order works in {order.instrument}, which is unknown")
+    quantity = ZERO if order.reduce_only else working.remaining * order.side.sign
+    price, stop = order.entry_price, order.stop_loss_price
+    to_stop = price if stop is None else max(ZERO, (price - stop) * order.side.sign)
+    return _commitment(portfolio, order.account, instrument, quantity, price, to_stop, working=True)
+
+
+def _commitment(
+    portfolio: Portfolio,
+    account: str,
+    instrument: Instrument,
+    quantity: Decimal,
+    price: Decimal,
+    to_stop: Decimal,
+    *,
+    working: bool,
+) -> Commitment | Unknown:
+    owner = portfolio.account(account)
+    rate = None if owner is None else portfolio.rate(instrument.quote_currency, owner.currency)
+    if rate is None:
+        return Unknown(reason="no_conversion_rate", detail=f"no rate from {instrument.quote_currency} for {account}")
+    return Commitment(
+        instrument=instrument,
+        value=quantity * price * instrument.point_value * rate,
+        loss=abs(quantity) * to_stop * instrument.point_value * rate,
+        working=working,
+    )
+
+
+def _gross(commitments: list[Commitment]) -> Decimal:
+    held: dict[str, Decimal] = {}
+    bought: dict[str, Decimal] = {}
+    sold: dict[str, Decimal] = {}
+    for c in commitments:
+        bucket = held if not c.working else bought if c.value > ZERO else sold
+        bucket[c.instrument.symbol] = bucket.get(c.instrument.symbol, ZERO) + c.value
+    symbols = dict.fromkeys(c.instrument.symbol for c in commitments)
+    return sum(
+        (
+            max(
+                abs(held.get(symbol, ZERO) + bought.get(symbol, ZERO)),
+                abs(held.get(symbol, ZERO) + sold.get(symbol, ZERO)),
+            )
+            for symbol in symbols
+        ),
+        ZERO,
+    )
+
+
+def _along(commitments: list[Commitment], currency: str, sign: int) -> Decimal:
+    total = ZERO
+    for c in commitments:
+        if not c.instrument.base_currency:
+            continue
+        leg = ZERO
+        if c.instrument.base_currency == currency:
+            leg += c.value * sign
+        if c.instrument.quote_currency == currency:
+            leg -= c.value * sign
+        if not c.working or leg > ZERO:
+            total += leg
+    return total

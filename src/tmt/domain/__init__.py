@@ -1,0 +1,1 @@
+"""Pure values and rules: money, instruments, orders, positions, accounts, the ledger."""

@@ -1,0 +1,91 @@
+"""The error tree, split by what the operator must do.
+
+TmtError
+├── ConfigError          fix the file and start again           (exit 2)
+├── InputError           fix the data or the argument           (exit 3)
+├── AdapterUnavailable   retried with backoff, then the agent stops   (exit 4)
+│   ├── BusUnavailable
+│   ├── StoreUnavailable
+│   └── VenueUnavailable
+├── CorruptLog           the event log is not what was written  (exit 5)
+├── InvariantBroken      a money or safety rule does not hold   (exit 6)
+└── CorruptMessage       to the dead letters, alert, go on
+
+AssertionError           a bug: the process stops; restart folds the log
+"""
+
+from __future__ import annotations
+
+
+class TmtError(Exception):
+    """An error with a code that `tmt explain CODE` describes.
+
+    Args:
+        code: one of the codes listed in `tmt explain`, such as "TMT-C001".
+        what: what is wrong, with the value, in one sentence.
+        where: file:line:column, path, key or id; empty when there is no place to name.
+        fix: what to do, in one sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: str, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.code}: {self.what}{place}"
+
+
+class ConfigError(TmtError):
+    """Configuration that cannot be used. `problems` holds one text for each mistake found."""
+
+    exit_code = 2
+
+    def __init__(self, code: str, what: str, *, where: str = "", fix: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(code, what, where=where, fix=fix)
+        self.problems = problems
+
+
+class InputError(TmtError):
+    """Data or an argument that cannot be used."""
+
+    exit_code = 3
+
+
+class AdapterUnavailable(TmtError):
+    """Something outside the process does not answer."""
+
+    exit_code = 4
+
+
+class BusUnavailable(AdapterUnavailable):
+    """The bus does not take or give messages."""
+
+
+class StoreUnavailable(AdapterUnavailable):
+    """A store cannot be opened, read or written."""
+
+
+class VenueUnavailable(AdapterUnavailable):
+    """The venue does not answer."""
+
+
+class CorruptLog(TmtError):
+    """The event log is shorter than, or different from, what was acknowledged."""
+
+    exit_code = 5
+
+
+class InvariantBroken(TmtError):
+    """A rule that must always hold does not."""
+
+    exit_code = 6
+
+
+class CorruptMessage(TmtError):
+    """A message that cannot be decoded or that breaks its own rules."""

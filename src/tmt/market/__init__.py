@@ -1,0 +1,1 @@
+"""Columnar market data: batches, bars, indicators, the simulator, quality checks."""

@@ -1,0 +1,71 @@
+"""The event log: the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """One message to append: its identifiers beside its canonical bytes, so that a store need not decode it."""
+
+    message_id: str
+    correlation_id: str
+    type: str
+    occurred_at_ns: int
+    body: bytes
+
+
+class Recorded(NamedTuple):
+    """One message as the log holds it. `position` counts from 1 without gaps."""
+
+    position: int
+    recorded_at_ns: int
+    message_id: str
+    correlation_id: str
+    type: str
+    occurred_at_ns: int
+    body: bytes
+
+
+class EventLog(Protocol):
+    """Messages in one order, for ever.
+
+    `append` stores all of its entries or none, and is durable when it returns: a power cut after it loses nothing.
+    A message id that is stored already, or comes twice, is refused with CorruptLog and nothing is stored.
+    Positions are dense. Each entry's chain hash covers the entry and the chain before it.
+    """
+
+    def append(self, entries: Iterable[Entry], recorded_at_ns: int) -> int:
+        """Append in order; return the position of the last."""
+
+    def head(self) -> int:
+        """Position of the newest entry; 0 when empty."""
+
+    def read(self, after: int = 0, types: tuple[str, ...] = (), until: int | None = None) -> Iterator[Recorded]:
+        """Entries with `after` < position ≤ `until`, in order; only of `types` when given."""
+
+    def contains(self, message_id: str) -> bool:
+        """Whether a message is stored."""
+
+    def find(self, id_prefix: str, limit: int = 10) -> list[Recorded]:
+        """Entries whose message id begins with `id_prefix`."""
+
+    def correlated(self, correlation_id: str) -> list[Recorded]:
+        """All entries with this correlation id, in order."""
+
+    def verify(self, after: int = 0) -> int:
+        """Recompute the hash chain after a position; return how many entries were checked.
+
+        Raises:
+            CorruptLog: at the first entry that is not what was written, or when acknowledged entries are missing.
+        """
+
+    def save_snapshot(self, position: int, state: bytes) -> None:
+        """Keep `state`, the fold of everything up to `position`; older snapshots may go."""
+
+    def load_snapshot(self) -> tuple[int, bytes] | None:
+        """The newest intact snapshot, or None."""
+
+    def close(self) -> None:
+        """Release the store. Closing twice is allowed."""

@@ -1,0 +1,1 @@
+"""Folds of messages, for agents, people and programs to read."""

@@ -1,0 +1,100 @@
+"""What the portfolio remembers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from tmt.domain.account import Account
+from tmt.domain.instrument import Instrument
+from tmt.domain.money import ZERO, Exact
+from tmt.domain.order import Order, Quote, Side
+from tmt.domain.position import Position
+from tmt.messages import OrderFilled
+
+
+class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that may still fill. `client_order_id` is empty until it is submitted."""
+
+    order: Order
+    remaining: Exact
+    client_order_id: str
+
+    def with_remaining(self, remaining: Decimal) -> WorkingOrder:
+        """The same order with another open quantity."""
+        return msgspec.structs.replace(self, remaining=remaining)
+
+
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """From flat to flat. Money is in `currency`, the instrument's quote currency."""
+
+    order_id: str
+    setup: str
+    strategy: str
+    side: Side
+    quantity: Exact
+    opened_at_ns: int
+    currency: str
+    realised: Exact = ZERO
+    fees: Exact = ZERO
+    risk_amount: Exact = ZERO
+    closing_fill_id: str = ""
+    closing_role: str = ""
+
+    @classmethod
+    def opened_by(cls, fill: OrderFilled, quantity: Decimal, currency: str, reversal: bool) -> RoundTrip:
+        """A trip that begins with `fill`; a reversal's fee counts for the trip that it closed."""
+        return cls(
+            order_id=fill.order_id,
+            setup=fill.setup,
+            strategy=fill.strategy,
+            side=fill.side,
+            quantity=quantity,
+            opened_at_ns=fill.occurred_at_ns,
+            currency=currency,
+            fees=ZERO if reversal else fill.fee,
+        )
+
+    def after(self, fill: OrderFilled, realised: Decimal) -> RoundTrip:
+        """The trip with one more fill."""
+        grown = self.quantity + fill.quantity if fill.side is self.side else self.quantity
+        return msgspec.structs.replace(
+            self, quantity=grown, realised=self.realised + realised, fees=self.fees + fill.fee
+        )
+
+    def closed_by(self, fill: OrderFilled) -> RoundTrip:
+        """The finished trip."""
+        return msgspec.structs.replace(self, closing_fill_id=fill.fill_id, closing_role=fill.role)
+
+    def with_risk(self, risk_amount: Decimal) -> RoundTrip:
+        """The trip with another amount at risk."""
+        return msgspec.structs.replace(self, risk_amount=risk_amount)
+
+
+class AccountState(msgspec.Struct, kw_only=True):
+    """Running figures of one account. `realised` and `fees` are by currency, exact."""
+
+    account: Account
+    day_start_equity: Exact
+    peak_equity: Exact
+    day_end_ns: int
+    realised: dict[str, Exact] = {}
+    fees: dict[str, Exact] = {}
+    currencies: list[str] = []
+
+
+class PortfolioState(msgspec.Struct, kw_only=True):
+    """All that a portfolio needs beside its ledger. Keys "account/symbol"."""
+
+    now_ns: int = 0
+    next_turnover_ns: int = 2**63 - 1
+    instruments: dict[str, Instrument] = {}
+    accounts: dict[str, AccountState] = {}
+    positions: dict[str, Position] = {}
+    working: dict[str, WorkingOrder] = {}
+    order_by_client_id: dict[str, str] = {}
+    protective_stops: dict[str, Exact] = {}
+    marks: dict[str, Quote] = {}
+    trips: dict[str, RoundTrip] = {}
+    closed_trips: dict[str, RoundTrip] = {}

@@ -1,0 +1,225 @@
+"""The runner: one input at a time, through the agents, into the log.
+
+A step is an input and all that follows from it. Steps are written to the log whole, so a log never ends inside one;
+recovery loads the newest snapshot, runs the inputs after it again, and compares every message with the one recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import msgspec
+
+from tmt import messages as m
+from tmt.domain.ledger import LedgerSnapshot
+from tmt.domain.money import decode_hook
+from tmt.errors import CorruptLog
+from tmt.invariants import WatchState
+from tmt.ports.bus import Bus
+from tmt.ports.clock import Clock
+from tmt.ports.event_log import Entry, EventLog, Recorded
+from tmt.projections.portfolio import Portfolio
+from tmt.projections.portfolio_state import PortfolioState
+from tmt.timeline import Timeline, TimelineSnapshot
+from tmt.watch import Watch
+
+
+class Agent(Protocol):
+    """A function from one message to some messages, with a state that messages alone move."""
+
+    name: str
+    consumes: tuple[type[m.Message], ...]
+    produces: tuple[type[m.Message], ...]
+    state: Any
+
+    def handle(self, message: m.Message) -> Sequence[m.Message]:
+        """Answer `message`, then move the state by it."""
+
+
+class VenueInProcess(Protocol):
+    """A venue that the runner hosts: it hears submissions and keeps a state of its own."""
+
+    consumes: tuple[type[m.Message], ...]
+
+    def handle(self, message: m.Message) -> Sequence[m.Message]:
+        """Hear a submission."""
+
+    def snapshot(self) -> bytes:
+        """All state, for a store."""
+
+    def restore(self, saved: bytes) -> None:
+        """Become what `snapshot` saved."""
+
+
+class RunnerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the desk knows at one position of its log."""
+
+    config_hash: str
+    decision_hash: bytes
+    next_sequence: int
+    counts: dict[str, int]
+    portfolio: PortfolioState
+    ledger: LedgerSnapshot
+    watch: WatchState
+    timeline: TimelineSnapshot
+    venue: bytes
+    agents: dict[str, msgspec.Raw]
+
+
+class Runner:
+    """Hosts the agents, the paper venue and the event-time loop over one event log.
+
+    Attributes:
+        decision_hash: chains every decision, in order.
+        next_sequence: number of the first row of market data not yet seen.
+        counts: messages delivered so far, by type.
+    """
+
+    def __init__(
+        self,
+        *,
+        agents: Sequence[Agent],
+        venue: VenueInProcess,
+        portfolio: Portfolio,
+        watch: Watch,
+        bus: Bus,
+        log: EventLog,
+        clock: Clock,
+        config_hash: str,
+    ) -> None:
+        self.agents = tuple(agents)
+        self.portfolio = portfolio
+        self.watch = watch
+        self.decision_hash = bytes(32)
+        self.next_sequence = 0
+        self.counts: dict[str, int] = {}
+        self._venue = venue
+        self._bus = bus
+        self._log = log
+        self._clock = clock
+        self._config_hash = config_hash
+        self._timeline: Timeline | None = None
+        self._pending: list[Entry] = []
+        self._expected: Iterator[Recorded] | None = None
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._bus.subscribe(m.ALL, self._observe)
+        self._bus.subscribe(self._venue.consumes, self._venue.handle)
+        for agent in self.agents:
+            self._bus.subscribe(agent.consumes, agent.handle)
+
+    def attach(self, timeline: Timeline) -> None:
+        """Take the event-time loop, which was built to emit into this runner's bus."""
+        self._timeline = timeline
+
+    @property
+    def timeline(self) -> Timeline:
+        """The event-time loop."""
+        assert self._timeline is not None, "attach() comes first"
+        return self._timeline
+
+    def _observe(self, message: m.Message) -> list[m.Message]:
+        body = m.encode(message)
+        kind = type(message)
+        self._record(message, kind.__name__, body)
+        self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
+        if kind in m.DECISIONS:
+            self.decision_hash = blake2b(self.decision_hash + body, digest_size=32).digest()
+        self.portfolio.evolve(message)
+        return [
+            m.InvariantBroken.caused_by(message, "invariants", breach.invariant, **breach.fields())
+            for breach in self.watch.see(message)
+        ]
+
+    def _record(self, message: m.Message, kind: str, body: bytes) -> None:
+        if self._expected is None:
+            entry = Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body)
+            self._pending.append(entry)
+            return
+        recorded = next(self._expected, None)
+        if recorded is None or recorded.body != body:
+            position = "the end of the log" if recorded is None else f"event {recorded.position}"
+            was = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
+            raise CorruptLog(
+                "TMT-L010",
+                f"replaying the log gives {kind} {message.message_id} where it holds {was}",
+                where=position,
+                fix="the software or its configuration changed since; recover with those that wrote the log",
+            )
+
+    def step(self, message: m.Message) -> None:
+        """Run one input to the end of all that follows from it."""
+        if not isinstance(message, m.MarketDataReceived):
+            self.timeline.advance(message.occurred_at_ns)
+        self._bus.publish(message)
+        self.timeline.refresh_bounds()
+        if isinstance(message, m.MarketDataReceived):
+            self.timeline.consume(message.batch)
+            self.next_sequence = message.first_sequence + message.rows
+
+    def commit(self) -> None:
+        """Write all finished steps to the log; durable when it returns."""
+        if self._pending:
+            self._log.append(self._pending, self._clock.now_ns())
+            self._pending = []
+
+    def recover(self) -> int:
+        """Become what the log says; return how many recorded messages were run again and found equal.
+
+        Raises:
+            CorruptLog: when the log is damaged, or gives other decisions than it holds.
+        """
+        saved = self._log.load_snapshot()
+        position = 0
+        if saved is not None:
+            position, raw = saved
+            self._restore(msgspec.json.decode(raw, type=RunnerSnapshot, dec_hook=decode_hook))
+        checked = self._log.verify(after=position)
+        self._expected = self._log.read(after=position)
+        inputs = self._log.read(after=position, types=tuple(kind.__name__ for kind in m.INPUTS))
+        for recorded in inputs:
+            self.step(m.decode(recorded.body))
+        left = next(self._expected, None)
+        self._expected = None
+        if left is not None:
+            raise CorruptLog(
+                "TMT-L010", f"replaying the log never gives {left.type} {left.message_id}", where=f"event {left.position}"
+            )
+        return checked
+
+    def knows(self, message_id: str) -> bool:
+        """Whether a message is in the log, or waits to be written."""
+        return self._log.contains(message_id) or any(entry.message_id == message_id for entry in self._pending)
+
+    def save(self) -> None:
+        """Commit, and keep a snapshot of everything at the head of the log."""
+        self.commit()
+        self._log.save_snapshot(self._log.head(), msgspec.json.encode(self._snapshot()))
+
+    def _snapshot(self) -> RunnerSnapshot:
+        return RunnerSnapshot(
+            config_hash=self._config_hash,
+            decision_hash=self.decision_hash,
+            next_sequence=self.next_sequence,
+            counts=self.counts,
+            portfolio=self.portfolio.state,
+            ledger=self.portfolio.ledger.snapshot(),
+            watch=self.watch.state,
+            timeline=self.timeline.snapshot(),
+            venue=self._venue.snapshot(),
+            agents={agent.name: msgspec.Raw(msgspec.json.encode(agent.state)) for agent in self.agents},
+        )
+
+    def _restore(self, saved: RunnerSnapshot) -> None:
+        self.decision_hash = saved.decision_hash
+        self.next_sequence = saved.next_sequence
+        self.counts = dict(saved.counts)
+        self.portfolio.restore(saved.portfolio, saved.ledger)
+        self.watch.state = saved.watch
+        self._venue.restore(saved.venue)
+        self.timeline.restore(saved.timeline)
+        for agent in self.agents:
+            agent.state = msgspec.json.decode(saved.agents[agent.name], type=type(agent.state), dec_hook=decode_hook)

@@ -1,0 +1,131 @@
+"""The fold that the invariants look at, and the one who looks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tmt import messages as m
+from tmt.domain.money import ZERO
+from tmt.domain.order import TERMINAL_STATES, OrderState
+from tmt.invariants import (
+    EVENT_STATES,
+    REGISTRY,
+    STAGES,
+    Books,
+    Breach,
+    Invariant,
+    OrderRecord,
+    VenueRecord,
+    WatchState,
+    state_after,
+)
+
+ENDED_ORDERS_MAX: Final = 10_000
+"""Ended orders remembered, so that an approval or a fill after the end is noticed."""
+
+
+class Watch:
+    """Runs the checks and folds what they need.
+
+    Args:
+        books: the portfolio, which has folded each message before `see` gets it.
+    """
+
+    def __init__(self, books: Books) -> None:
+        self.state = WatchState()
+        self._books = books
+        self._checks: dict[type[m.Message], list[Invariant]] = {}
+        for rule in REGISTRY.values():
+            for kind in rule.kinds:
+                self._checks.setdefault(kind, []).append(rule)
+
+    def see(self, message: m.Message) -> list[Breach]:
+        """Check one message against the state before it, then fold it."""
+        breaches = [
+            Breach(rule.id, detail)
+            for rule in self._checks.get(type(message), ())
+            for detail in rule.check(self.state, message, self._books)
+        ]
+        self._fold(message)
+        return breaches
+
+    def check_everything(self) -> list[Breach]:
+        """Run the full checks."""
+        return [
+            Breach(rule.id, detail)
+            for rule in REGISTRY.values()
+            if rule.cost == "full"
+            for detail in rule.check(self.state, None, self._books)
+        ]
+
+    def _fold(self, message: m.Message) -> None:
+        match message:
+            case m.GateApproval(order=order):
+                self.state.orders[order.order_id] = OrderRecord(
+                    account=order.account,
+                    instrument=order.instrument,
+                    side=order.side,
+                    quantity=order.quantity,
+                    stage=STAGES.index(type(message)),
+                    approval_id=message.message_id,
+                    expires_at_ns=message.expires_at_ns,
+                )
+            case m.OrderDenied():
+                record = self.state.orders.get(message.order_id)
+                if record is not None:
+                    record.denied = True
+            case m.OrderSubmitted():
+                self._fold_submission(message)
+            case m.VenueEvent():
+                self._fold_event(message)
+            case m.BreakerTransition():
+                self._fold_breaker(message)
+            case _:
+                pass
+
+    def _fold_submission(self, submit: m.OrderSubmitted) -> None:
+        order = submit.order
+        if (record := self.state.orders.get(order.order_id)) is not None:
+            record.submitted = True
+        ids = (submit.client_order_id, submit.stop_loss_client_order_id, submit.take_profit_client_order_id)
+        for client_order_id in ids:
+            if client_order_id is not None:
+                self.state.venue[client_order_id] = VenueRecord(
+                    order_id=order.order_id, state=OrderState.SUBMITTED, quantity=order.quantity
+                )
+        for records in (self.state.orders, self.state.venue):
+            while len(records) > ENDED_ORDERS_MAX and _has_ended(self.state, next(iter(records))):
+                del records[next(iter(records))]
+
+    def _fold_event(self, event: m.VenueEvent) -> None:
+        record = self.state.venue.get(event.client_order_id)
+        if record is None:
+            return
+        if isinstance(event, m.OrderAccepted | m.OrderReplaced):
+            record.quantity = event.quantity
+        if isinstance(event, m.OrderFilled) and event.fill_id not in record.fill_ids:
+            record.filled += event.quantity
+            record.fill_ids.append(event.fill_id)
+            key = f"{event.account}/{event.instrument}"
+            self.state.units[key] = self.state.units.get(key, ZERO) + event.quantity * event.side.sign
+        if isinstance(event, m.OrderFilled) or type(event) in EVENT_STATES:
+            record.state = state_after(event)
+
+    def _fold_breaker(self, change: m.BreakerTransition) -> None:
+        key = f"{change.tier}/{change.scope}"
+        self.state.breakers[key] = {
+            m.BreakerOpened: "open",
+            m.BreakerReduced: "reducing",
+            m.BreakerHalfOpened: "half_open",
+            m.BreakerClosed: "closed",
+        }[type(change)]
+        locked = isinstance(change, m.BreakerOpened) and change.resumes_by == "person"
+        self.state.by_person = sorted({*self.state.by_person, key} if locked else {*self.state.by_person} - {key})
+
+
+def _has_ended(state: WatchState, id_: str) -> bool:
+    venue = state.venue.get(id_)
+    if venue is not None:
+        return venue.state in TERMINAL_STATES
+    order = state.orders[id_]
+    return order.denied or order.submitted
