@@ -157,7 +157,7 @@ def _profit_reconciles(state: WatchState, message: Any, books: Books) -> Iterato
             yield f"{key}: fills sum to {units}, the position is {held}"
     for account_ in books.accounts:
         name = account_.account_id
-        for currency in books.ledger.units_of(f"{name}/cash"):
+        for currency in sorted({*books.ledger.units_of(f"{name}/cash"), *books.ledger.units_of(f"{name}/fees")}):
             explained, gained = books.exact_profit(name, currency)
             if explained != gained:
                 yield f"{name}: profit explains {explained} {currency}, equity gained {gained}"

@@ -106,7 +106,7 @@ class AccountOpened(Message, frozen=True, kw_only=True):
 
 
 class MarketDataReceived(Message, frozen=True, kw_only=True, dict=True):
-    """A batch of quotes and trades, packed column by column."""
+    """A batch of quotes and trades, packed column by column. It occurs when its first row does."""
 
     symbols: tuple[str, ...]
     first_sequence: int
@@ -118,7 +118,7 @@ class MarketDataReceived(Message, frozen=True, kw_only=True, dict=True):
         """The message that carries `batch`, which must not be empty."""
         message = cls.root(
             source,
-            int(batch.time_ns[-1]),
+            int(batch.time_ns[0]),
             source,
             str(batch.first_sequence),
             str(len(batch)),

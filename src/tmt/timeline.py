@@ -112,6 +112,10 @@ class Timeline:
             self._act(due_ns)
         self.now_ns = max(self.now_ns, time_ns)
 
+    def is_due(self, time_ns: int) -> bool:
+        """Whether something is due at or before `time_ns`."""
+        return self._next_due_ns() <= time_ns
+
     def consume(self, batch: MarketBatch) -> None:
         """See every row of `batch`, and let everything happen that is due before each."""
         columns = tuple(getattr(batch, name) for name, _ in COLUMNS)

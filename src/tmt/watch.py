@@ -61,6 +61,7 @@ class Watch:
     def _fold(self, message: m.Message) -> None:
         match message:
             case m.GateApproval(order=order):
+                known = self.state.orders.get(order.order_id)
                 self.state.orders[order.order_id] = OrderRecord(
                     account=order.account,
                     instrument=order.instrument,
@@ -69,6 +70,8 @@ class Watch:
                     stage=STAGES.index(type(message)),
                     approval_id=message.message_id,
                     expires_at_ns=message.expires_at_ns,
+                    denied=known is not None and known.denied,
+                    submitted=known is not None and known.submitted,
                 )
             case m.OrderDenied():
                 record = self.state.orders.get(message.order_id)
@@ -119,8 +122,10 @@ class Watch:
             m.BreakerHalfOpened: "half_open",
             m.BreakerClosed: "closed",
         }[type(change)]
-        locked = isinstance(change, m.BreakerOpened) and change.resumes_by == "person"
-        self.state.by_person = sorted({*self.state.by_person, key} if locked else {*self.state.by_person} - {key})
+        if isinstance(change, m.BreakerHalfOpened | m.BreakerClosed):
+            self.state.by_person = [scope for scope in self.state.by_person if scope != key]
+        elif change.resumes_by == "person" and key not in self.state.by_person:
+            self.state.by_person = sorted([*self.state.by_person, key])
 
 
 def _has_ended(state: WatchState, id_: str) -> bool:

@@ -11,14 +11,14 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import ONE, ZERO, Exact, floor_to, round_half_even
+from tmt.domain.money import MAGNITUDE_MAX, ONE, ROUNDING, ZERO, Exact, floor_to
 from tmt.domain.order import Order, Side
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.messages import Check, GateApproval, Message, OrderDenied
 from tmt.projections.portfolio import Portfolio
 
-MEASURE_DECIMALS: Final = 6
-"""Decimals of `measured` and `limit` in a check; a rule compares before it rounds."""
+MEASURE_STEP: Final = Decimal("0.000001")
+"""Grid of `measured` and `limit` in a check; a rule compares before it rounds. Magnitudes stop at 10**18."""
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,8 +136,8 @@ class Waterfall:
         self._checks.append(
             Check(
                 rule=f"{self.gate}.{rule}",
-                measured=round_half_even(measured, MEASURE_DECIMALS),
-                limit=round_half_even(limit, MEASURE_DECIMALS),
+                measured=_shown(measured),
+                limit=_shown(limit),
                 unit=unit,
                 outcome=outcome,
                 quantity_after=self.quantity,
@@ -219,6 +219,11 @@ def opening_quantity(order: Order, portfolio: Portfolio) -> Decimal:
     """The part of an order, in units, that would open or add: all of it, unless it is against a position."""
     closable = closable_quantity(portfolio, order.account, order.instrument, order.side, order.order_id)
     return max(ZERO, order.quantity - closable)
+
+
+def _shown(value: Decimal) -> Decimal:
+    bounded = max(-MAGNITUDE_MAX, min(MAGNITUDE_MAX, value))
+    return bounded.quantize(MEASURE_STEP, context=ROUNDING)
 
 
 def _seconds(nanoseconds: int) -> Decimal:

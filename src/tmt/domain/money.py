@@ -28,6 +28,7 @@ ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 
 _PLAIN: Final = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,18})?", re.ASCII)
+_SCIENTIFIC: Final = re.compile(r"-?[0-9](\.[0-9]{1,18})?E[-+][0-9]{1,2}", re.ASCII)
 
 
 def use_exact_arithmetic() -> None:
@@ -51,10 +52,21 @@ def exact(text: str) -> Decimal:
     """
     if _PLAIN.fullmatch(text) is None:
         raise ValueError(f"not a plain decimal number: {text!r}")
+    return _bounded(text)
+
+
+def _bounded(text: str) -> Decimal:
     value = Decimal(text)
     if abs(value) > MAGNITUDE_MAX:
         raise ValueError(f"magnitude above {MAGNITUDE_MAX}: {text!r}")
+    if _fraction_digits(value) > FRACTION_DIGITS_MAX:
+        raise ValueError(f"more than {FRACTION_DIGITS_MAX} decimals: {text!r}")
     return value
+
+
+def _fraction_digits(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def checked(name: str, value: Decimal) -> None:
@@ -65,6 +77,8 @@ def checked(name: str, value: Decimal) -> None:
         raise ValueError(f"{name} must be finite, was {value}")
     if abs(value) > MAGNITUDE_MAX:
         raise ValueError(f"{name} must be at most {MAGNITUDE_MAX} in magnitude, was {value}")
+    if _fraction_digits(value) > FRACTION_DIGITS_MAX:
+        raise ValueError(f"{name} must have at most {FRACTION_DIGITS_MAX} decimals, was {value}")
 
 
 def positive(name: str, value: Decimal) -> None:
@@ -124,7 +138,7 @@ if TYPE_CHECKING:
 else:
 
     class Exact(metaclass=_ExactType):
-        """Annotation of a Decimal field that decodes only from the text that `exact` accepts.
+        """Annotation of a Decimal field that decodes only from the text that `exact` accepts or Decimal writes.
 
         msgspec alone decodes "NaN", "1_000" and other scripts' digits into Decimal; an unknown type makes it ask
         `decode_hook` instead, and the instance check lets the hook's plain Decimal through.
@@ -138,5 +152,6 @@ def decode_hook(wanted: type, value: Any) -> Any:
             return value
         if type(value) is not str:
             raise ValueError(f"money travels as text, was {type(value).__name__}")
-        return exact(value)
+        # Decimal itself writes 0.0000001 as "1E-7" and a zero of 12 decimals as "0E-12".
+        return _bounded(value) if _SCIENTIFIC.fullmatch(value) is not None else exact(value)
     raise NotImplementedError(f"no decoder for {wanted!r}")

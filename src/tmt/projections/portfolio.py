@@ -69,7 +69,8 @@ class Portfolio:
     def _open_account(self, message: m.AccountOpened) -> None:
         account = message.account
         name = account.account_id
-        self.ledger.post(ledger.deposit(name, account.currency, account.deposit, message.message_id))
+        if not self.ledger.post(ledger.deposit(name, account.currency, account.deposit, message.message_id)):
+            return
         _, day_end = day_bounds_ns(account.day(), message.occurred_at_ns)
         self.state.accounts[name] = AccountState(
             account=account, day_start_equity=account.deposit, peak_equity=account.deposit, day_end_ns=day_end
@@ -81,7 +82,8 @@ class Portfolio:
     def _turn_over(self, now_ns: int) -> None:
         for name, state in self.state.accounts.items():
             if now_ns >= state.day_end_ns:
-                state.day_start_equity = self.equity(name) or state.day_start_equity
+                equity = self.equity(name)
+                state.day_start_equity = state.day_start_equity if equity is None else equity
                 _, state.day_end_ns = day_bounds_ns(state.account.day(), now_ns)
         self.state.next_turnover_ns = min(
             (state.day_end_ns for state in self.state.accounts.values()), default=2**63 - 1
@@ -114,8 +116,7 @@ class Portfolio:
         order_id = self.state.order_by_client_id.get(message.client_order_id)
         known = None if order_id is None else self.state.working.get(order_id)
         if known is not None:
-            shrunk = min(known.remaining, message.quantity)
-            self.state.working[known.order.order_id] = known.with_remaining(shrunk)
+            self.state.working[known.order.order_id] = known.replaced(message)
 
     def _end(self, client_order_id: str) -> None:
         order_id = self.state.order_by_client_id.pop(client_order_id, None)

@@ -11,7 +11,7 @@ from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Order, Quote, Side
 from tmt.domain.position import Position
-from tmt.messages import OrderFilled
+from tmt.messages import OrderFilled, OrderReplaced
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,15 @@ class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
     def with_remaining(self, remaining: Decimal) -> WorkingOrder:
         """The same order with another open quantity."""
         return msgspec.structs.replace(self, remaining=remaining)
+
+    def replaced(self, by: OrderReplaced) -> WorkingOrder:
+        """The same order, of another quantity (what has filled counts towards it) and at another limit."""
+        filled = self.order.quantity - self.remaining
+        if by.quantity <= filled:
+            return self.with_remaining(ZERO)
+        limit_price = self.order.limit_price if by.limit_price is None else by.limit_price
+        order = msgspec.structs.replace(self.order, quantity=by.quantity, limit_price=limit_price)
+        return msgspec.structs.replace(self, order=order, remaining=by.quantity - filled)
 
 
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):

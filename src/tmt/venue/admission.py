@@ -78,7 +78,7 @@ def refusal(
         listing: of its instrument.
         quote: best prices in force.
         time_ns: of the arrival.
-        closable_lots: how much of the account's position the order could close.
+        closable_lots: how much of the account's position a reduce-only order could close.
     """
     instrument = listing.instrument
     if not listing.is_open(time_ns):

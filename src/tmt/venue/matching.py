@@ -2,7 +2,8 @@
 
 Our orders meet the market, never one another. A taker trades at the touch, up to the size displayed there, and what it
 took of a row is gone until the next row. A resting limit stands behind the size displayed when the market was at its
-price; trades there work through that queue first, and a quote or trade through its price fills it whole.
+price; trades there work through that queue first. A trade beyond its price, or a quote on the other side that reaches
+its price, means that the whole level traded: it fills whole.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class PaperVenue:
             self._matcher.forget(client_order_id, EndedOrder(order.order_id, order.account, order.instrument))
             return
         quote = self._touch.quote(order.instrument)
-        closable_lots = self._closable_lots(order)
+        closable_lots = self._closable_lots(order) if order.reduce_only else 0
         refused = refusal(order, listing, quote, time_ns, closable_lots)
         if refused is not None:
             said.append(reports.rejected(submitted, time_ns, refused.reason, refused.detail))
@@ -202,7 +202,8 @@ class PaperVenue:
             submitted.stop_loss_client_order_id,
             submitted.take_profit_client_order_id,
         )
-        return any(known in self._state.orders or known in self._state.ended for known in ids if known is not None)
+        orders, ended = self._state.orders, self._state.ended
+        return any(id_ in orders or id_ in ended for id_ in ids)
 
     def _closable_lots(self, order: Order) -> int:
         return max(-self._state.position_lots(order.account, order.instrument) * order.side.sign, 0)

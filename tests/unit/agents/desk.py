@@ -1,12 +1,16 @@
 """A desk for the gates' tests: real messages folded into a real portfolio. Prices and quantities are given as text."""
 
 from decimal import Decimal
+from importlib import resources
 from typing import Any, TypeVar
+
+import msgspec
+import yaml
 
 from tmt import messages as m
 from tmt.domain.account import Account
 from tmt.domain.instrument import AssetClass, Instrument
-from tmt.domain.money import ZERO
+from tmt.domain.money import ZERO, decode_hook
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
 from tmt.domain.session import NANOSECONDS_PER_SECOND, SessionHours
 from tmt.market.bar import Bar, Timeframe
@@ -18,6 +22,14 @@ CONFIG_HASH = "config"
 
 SomeMessage = TypeVar("SomeMessage", bound=m.Message)
 Approval = TypeVar("Approval", bound=m.GateApproval)
+Config = TypeVar("Config", bound=msgspec.Struct)
+
+
+def default_config(kind: type[Config], name: str, **changes: Any) -> Config:
+    """The packaged defaults of one agent, with some values changed; numbers are read as the text they are."""
+    text = resources.files("tmt").joinpath("defaults", f"{name}.yml").read_text("utf-8")
+    values = yaml.load(text, Loader=yaml.BaseLoader)
+    return msgspec.convert({**values, **changes}, kind, strict=False, dec_hook=decode_hook)
 
 
 def make_instrument(

@@ -127,8 +127,7 @@ class Desk:
 def submitted(name: str, time_ns: int, **fields: Any) -> OrderSubmitted:
     """`stop_loss` and `take_profit` make a bracket with ids NAME-SL and NAME-TP."""
     prices = {
-        key: None if fields.get(key) is None else Decimal(str(fields.pop(key)))
-        for key in ("limit_price", "stop_price")
+        key: None if fields.get(key) is None else Decimal(str(fields.pop(key))) for key in ("limit_price", "stop_price")
     }
     fields = {key: value for key, value in fields.items() if key not in prices}
     stop_loss, take_profit = fields.pop("stop_loss", None), fields.pop("take_profit", None)

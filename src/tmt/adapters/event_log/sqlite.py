@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -60,8 +60,9 @@ class SqliteEventLog:
         self._lock = None if read_only else _lock(path)
         try:
             self._db = self._open(path, read_only)
+            acknowledged = self._acknowledged()  # before the newest entry: a writer may append in between
             self._position, self._chain = self._last()
-            self._check_acknowledged(read_only)
+            self._check_acknowledged(*acknowledged)
         except BaseException:
             self._release()
             raise
@@ -72,14 +73,16 @@ class SqliteEventLog:
         try:
             db = apsw.Connection(str(path), flags=flags)
             db.setbusytimeout(5000)
-            if not read_only:
+            version = next(db.execute("PRAGMA user_version"))[0]
+            is_new = version == 0 and next(db.execute("SELECT count(*) FROM sqlite_schema"))[0] == 0
+            if not read_only and (is_new or version == _SCHEMA_VERSION):
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA wal_autocheckpoint=4000")
                 with db:
                     db.execute(_SCHEMA)
                     db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-            version = next(db.execute("PRAGMA user_version"))[0]
+                version = _SCHEMA_VERSION
         except (apsw.NotADBError, apsw.CorruptError) as error:
             raise CorruptLog(
                 "TMT-L001", f"not an event log, or damaged: {error}", where=str(path), fix="restore it from a backup"
@@ -93,17 +96,22 @@ class SqliteEventLog:
         return db
 
     def _last(self) -> tuple[int, bytes]:
-        try:
-            row = self._db.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1").fetchone()
-        except apsw.Error as error:
-            raise CorruptLog("TMT-L001", f"damaged event log: {error}", where=str(self.path)) from error
-        return (0, _GENESIS) if row is None else (row[0], row[1])
+        rows = list(self._rows("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1"))
+        return rows[0] if rows else (0, _GENESIS)
 
-    def _check_acknowledged(self, read_only: bool) -> None:
+    def _rows(self, query: str, *values: int | str) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(query, values)
+        except (apsw.Error, UnicodeDecodeError) as error:
+            raise CorruptLog("TMT-L001", f"damaged event log: {error}", where=str(self.path)) from error
+
+    def _acknowledged(self) -> tuple[int, str]:
         if not self._head_path.exists():
-            return
-        text, _, chain = self._head_path.read_text().partition(" ")
-        acknowledged = int(text) if text.isdigit() else 0
+            return 0, ""
+        text, _, chain = self._head_path.read_text(encoding="ascii", errors="replace").partition(" ")
+        return (int(text), chain.strip()) if text.isdecimal() else (0, "")
+
+    def _check_acknowledged(self, acknowledged: int, chain: str) -> None:
         if acknowledged > self._position:
             raise CorruptLog(
                 "TMT-L005",
@@ -111,11 +119,16 @@ class SqliteEventLog:
                 where=str(self.path),
                 fix="restore the log from a backup, or start a new book with `tmt book new NAME`",
             )
-        found = self._db.execute("SELECT chain FROM events WHERE position = ?", (acknowledged,)).fetchone()
-        if found is not None and found[0].hex() != chain.strip():
+        if acknowledged and self._chain_at(acknowledged).hex() != chain:
             raise CorruptLog(
                 "TMT-L006", f"event {acknowledged} is not the one that was acknowledged", where=str(self.path)
             )
+
+    def _chain_at(self, position: int) -> bytes:
+        for (chain,) in self._rows("SELECT chain FROM events WHERE position = ?", position):
+            if isinstance(chain, bytes):
+                return chain
+        raise CorruptLog("TMT-L006", f"event {position} is missing or damaged", where=str(self.path))
 
     def append(self, entries: Iterable[Entry], recorded_at_ns: int) -> int:
         """Append in order; durable when it returns."""
@@ -138,8 +151,11 @@ class SqliteEventLog:
 
     def _note_head(self) -> None:
         pending = self._head_path.with_name(self._head_path.name + ".new")
-        pending.write_text(f"{self._position} {self._chain.hex()}\n")
-        pending.replace(self._head_path)
+        try:
+            pending.write_text(f"{self._position} {self._chain.hex()}\n", encoding="ascii")
+            pending.replace(self._head_path)
+        except OSError as error:
+            raise StoreUnavailable("TMT-L002", f"cannot note the log's end: {error}", where=str(pending)) from error
 
     def head(self) -> int:
         """Position of the newest entry; 0 when empty."""
@@ -151,56 +167,60 @@ class SqliteEventLog:
         marks = ", ".join("?" * len(types))
         chosen = f"AND type IN ({marks})" if types else ""
         query = f"SELECT {_COLUMNS} FROM events WHERE position > ? AND position <= ? {chosen} ORDER BY position"  # noqa: S608
-        try:
-            for row in self._db.execute(query, (after, last, *types)):
-                yield Recorded(*row)
-        except apsw.Error as error:
-            raise CorruptLog("TMT-L001", f"damaged event log: {error}", where=str(self.path)) from error
+        for row in self._rows(query, after, last, *types):
+            yield Recorded(*row)
 
     def contains(self, message_id: str) -> bool:
         """Whether a message is stored."""
-        return self._db.execute("SELECT 1 FROM events WHERE message_id = ?", (message_id,)).fetchone() is not None
+        return any(self._rows("SELECT 1 FROM events WHERE message_id = ?", message_id))
 
     def find(self, id_prefix: str, limit: int = 10) -> list[Recorded]:
         """Entries whose message id begins with `id_prefix`."""
         query = f"SELECT {_COLUMNS} FROM events WHERE message_id >= ? AND message_id < ? ORDER BY position LIMIT ?"  # noqa: S608
-        return [Recorded(*row) for row in self._db.execute(query, (id_prefix, id_prefix + "~", limit))]
+        return [Recorded(*row) for row in self._rows(query, id_prefix, id_prefix + "~", limit)]
 
     def correlated(self, correlation_id: str) -> list[Recorded]:
         """All entries with this correlation id, in order."""
         query = f"SELECT {_COLUMNS} FROM events WHERE correlation_id = ? ORDER BY position"  # noqa: S608
-        return [Recorded(*row) for row in self._db.execute(query, (correlation_id,))]
+        return [Recorded(*row) for row in self._rows(query, correlation_id)]
 
     def verify(self, after: int = 0) -> int:
         """Recompute the hash chain after a position; return how many entries were checked."""
-        chain = _GENESIS
-        if after:
-            chain = self._db.execute("SELECT chain FROM events WHERE position = ?", (after,)).fetchone()[0]
+        if after == 0:
+            self._check_indexes()
+        chain = self._chain_at(after) if after else _GENESIS
         expected = after
-        try:
-            for *row, stored in self._db.execute(
-                f"SELECT {_COLUMNS}, chain FROM events WHERE position > ? ORDER BY position",  # noqa: S608
-                (after,),
-            ):
-                event = Recorded(*row)
-                expected += 1
+        query = f"SELECT {_COLUMNS}, chain FROM events WHERE position > ? ORDER BY position"  # noqa: S608
+        for *row, stored in self._rows(query, after):
+            event = Recorded(*row)
+            expected += 1
+            sound = event.position == expected and isinstance(event.body, bytes)
+            if sound:
                 chain = _link(chain, event.position, event.recorded_at_ns, Entry(*event[2:]))
-                if event.position != expected or chain != stored:
-                    raise CorruptLog(
-                        "TMT-L006",
-                        f"event {expected} is not what was written",
-                        where=str(self.path),
-                        fix="restore the log from a backup",
-                    )
-        except apsw.Error as error:
-            raise CorruptLog("TMT-L001", f"damaged event log: {error}", where=str(self.path)) from error
+            if not sound or chain != stored:
+                raise CorruptLog(
+                    "TMT-L006",
+                    f"event {expected} is not what was written",
+                    where=str(self.path),
+                    fix="restore the log from a backup",
+                )
+        if expected < self._position:
+            raise CorruptLog(
+                "TMT-L005", f"the event log ends at {expected}, but held {self._position}", where=str(self.path)
+            )
         return expected - after
+
+    def _check_indexes(self) -> None:
+        # The chain covers the rows alone; a damaged index would hide a message from `contains` and let it in twice.
+        for (finding,) in self._rows("PRAGMA integrity_check(1)"):
+            if finding != "ok":
+                raise CorruptLog("TMT-L001", f"damaged event log: {finding}", where=str(self.path))
 
     def save_snapshot(self, position: int, state: bytes) -> None:
         """Keep `state`, the fold of everything up to `position`."""
-        digest = blake2b(state, digest_size=32).digest()
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (position, state, digest))
+            row = (position, state, _digest(position, state))
+            self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", row)
             self._db.execute(
                 "DELETE FROM snapshots WHERE position NOT IN"
                 " (SELECT position FROM snapshots ORDER BY position DESC LIMIT ?)",
@@ -209,9 +229,9 @@ class SqliteEventLog:
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """The newest intact snapshot, or None."""
-        rows = self._db.execute("SELECT position, state, digest FROM snapshots ORDER BY position DESC")
+        rows = self._rows("SELECT position, state, digest FROM snapshots ORDER BY position DESC")
         for position, state, digest in rows:
-            if position <= self._position and blake2b(state, digest_size=32).digest() == digest:
+            if position <= self._position and isinstance(state, bytes) and _digest(position, state) == digest:
                 return position, state
         return None
 
@@ -227,8 +247,12 @@ class SqliteEventLog:
 
 
 def _link(chain: bytes, position: int, recorded_at_ns: int, entry: Entry) -> bytes:
-    head = f"{position}\x1f{recorded_at_ns}\x1f{entry.message_id}\x1f{entry.correlation_id}\x1f{entry.type}\x1f"
+    head = "\x1f".join(str(part) for part in (position, recorded_at_ns, *entry[:-1], ""))
     return blake2b(chain + head.encode() + entry.body, digest_size=32).digest()
+
+
+def _digest(position: int, state: bytes) -> bytes:
+    return blake2b(b"%d\x1f" % position + state, digest_size=32).digest()
 
 
 def _refuse_bad_sqlite() -> None:

@@ -82,10 +82,7 @@ def trade_block(bars: TradeBars, period_ns: int, half_spread: int) -> Block:
     rows = raw_rows(
         _times(bars.start_ns[kept], period_ns),
         np.ones(len(price), dtype=bool),
-        bid=price - half_spread,
-        ask=price + half_spread,
-        price=price,
-        size=_at_close(trades.size),
+        {"bid": price - half_spread, "ask": price + half_spread, "price": price, "size": _at_close(trades.size)},
         off_grid=np.repeat(trades.off_grid, POINTS),
     )
     return Block(rows, counts, period_ns=period_ns)
@@ -97,14 +94,10 @@ def quote_block(bars: QuoteBars, period_ns: int) -> Block:
     counts = Counter(inconsistent_bars=int((~kept).sum()))
     bids, asks = bars.bids.pick(kept), bars.asks.pick(kept)
     low_first = bids.close >= bids.open
-    bid = bids.path(low_first)
     rows = raw_rows(
         _times(bars.start_ns[kept], period_ns),
-        np.zeros(len(bid), dtype=bool),
-        bid=bid,
-        ask=_not_below(asks.path(low_first), bid),
-        bid_size=np.repeat(bids.size, POINTS),
-        ask_size=np.repeat(asks.size, POINTS),
+        np.zeros(POINTS * len(low_first), dtype=bool),
+        _quotes(bids, asks, low_first),
         off_grid=np.repeat(bids.off_grid | asks.off_grid, POINTS),
     )
     return Block(rows, counts, period_ns=period_ns)
@@ -116,20 +109,18 @@ def joined_block(trade_bars: TradeBars, quote_bars: QuoteBars, period_ns: int, h
     A bar without quotes gets made-up ones, a bar without trades gives quotes. The trades' shape orders the points.
     """
     together, of_trade, of_quote = np.intersect1d(trade_bars.start_ns, quote_bars.start_ns, return_indices=True)
-    trades, bids, asks = trade_bars.trades.pick(of_trade), quote_bars.bids.pick(of_quote), quote_bars.asks.pick(of_quote)
+    trades, bids, asks = (
+        trade_bars.trades.pick(of_trade),
+        quote_bars.bids.pick(of_quote),
+        quote_bars.asks.pick(of_quote),
+    )
     kept = trades.consistent & bids.consistent & asks.consistent
     trades, bids, asks = trades.pick(kept), bids.pick(kept), asks.pick(kept)
     low_first = trades.close >= trades.open
-    bid = bids.path(low_first)
     both = raw_rows(
         _times(together[kept], period_ns),
-        np.ones(len(bid), dtype=bool),
-        bid=bid,
-        ask=_not_below(asks.path(low_first), bid),
-        bid_size=np.repeat(bids.size, POINTS),
-        ask_size=np.repeat(asks.size, POINTS),
-        price=trades.path(low_first),
-        size=_at_close(trades.size),
+        np.ones(POINTS * len(low_first), dtype=bool),
+        _quotes(bids, asks, low_first) | {"price": trades.path(low_first), "size": _at_close(trades.size)},
         off_grid=np.repeat(trades.off_grid | bids.off_grid | asks.off_grid, POINTS),
     )
     only_trades = ~np.isin(trade_bars.start_ns, together)
@@ -165,11 +156,14 @@ def _at_close(size: Column) -> Column:
     return sizes.ravel()
 
 
-def _not_below(ask: Column, bid: Column) -> Column:
-    # A crossed bar in the file is not ours to mend: only points that the pairing crossed are.
-    closes = slice(POINTS - 1, None, POINTS)
-    opens = slice(0, None, POINTS)
-    mended = np.maximum(ask, bid)
-    mended[closes] = ask[closes]
-    mended[opens] = ask[opens]
-    return mended
+def _quotes(bids: Prices, asks: Prices, low_first: Mask) -> dict[str, Column]:
+    bid, ask = bids.path(low_first), asks.path(low_first)
+    # Bid and ask may not have had their extremes at once: a point that the pairing crossed is mended. A bar that is
+    # crossed at its open or close is crossed in the file, which is not ours to mend.
+    inner = np.tile([False, True, True, False], len(low_first))
+    return {
+        "bid": bid,
+        "ask": np.where(inner, np.maximum(ask, bid), ask),
+        "bid_size": np.repeat(bids.size, POINTS),
+        "ask_size": np.repeat(asks.size, POINTS),
+    }

@@ -43,7 +43,7 @@ from tmt.adapters.feed.unpacked import digest, zip_member
 from tmt.domain.instrument import Instrument
 from tmt.errors import InputError
 from tmt.market.open_hours import DAY_NS, MINUTE_NS
-from tmt.market.quality import Column
+from tmt.market.quality import Column, Mask
 
 _DATED: Final = re.compile(
     r"(?P<date>\d{8})_(?P<symbol>[a-z0-9.]+)_(?:(?P<first>tick|second|minute)_(?P<kind>quote|trade)"
@@ -119,7 +119,7 @@ def lean_file(path: Path) -> LeanFile | None:
     columns = next((layout for layout in layouts if len(layout) == len(first)), None)
     if columns is None:
         return None
-    lines = content.count(b"\n") + (not content.endswith(b"\n"))
+    lines = content.rstrip().count(b"\n") + 1
     return LeanFile(path, name["symbol"].upper(), date, resolution, columns, first[0], lines)
 
 
@@ -191,29 +191,21 @@ class _Reader:
         instrument = self._instrument
         if file.has_quotes:
             bid, ask = (table.numbers(name, self._price_unit) for name in ("bid", "ask"))
-            sizes = {
-                name: table.numbers(name, instrument.lot_size).units for name in table.frame.columns if "size" in name
-            }
-            rows = raw_rows(
-                time_ns,
-                np.zeros(len(table), dtype=bool),
-                bid=bid.units,
-                ask=ask.units,
-                off_grid=bid.off | ask.off,
-                **sizes,
-            )
+            columns = {"bid": bid.units, "ask": ask.units}
+            for name in ("bid_size", "ask_size"):
+                if name in file.columns:
+                    columns[name] = table.numbers(name, instrument.lot_size).units
+            rows = raw_rows(time_ns, np.zeros(len(table), dtype=bool), columns, off_grid=bid.off | ask.off)
         else:
             price = table.numbers("price", self._price_unit)
             size = table.numbers("size", instrument.lot_size)
             counts["off_grid_sizes"] += int(size.off.sum())
-            rows = raw_rows(
-                time_ns,
-                np.ones(len(table), dtype=bool),
-                price=price.units,
-                size=size.units,
-                off_grid=price.off,
-                suspicious=(table.frame["suspicious"] == "1").to_numpy() if "suspicious" in file.columns else None,
-            )
+            columns = {"price": price.units, "size": size.units}
+            if len(self._files) == 1:
+                columns |= {"bid": price.units - self._half_spread, "ask": price.units + self._half_spread}
+            marked = (table.frame["suspicious"] == "1").to_numpy() if "suspicious" in file.columns else None
+            is_trade = np.ones(len(table), dtype=bool)
+            rows = raw_rows(time_ns, is_trade, columns, off_grid=price.off, suspicious=marked)
         counts["malformed"] += int(table.bad.sum())
         return Block(rows.pick(~table.bad), counts)
 
@@ -258,13 +250,14 @@ class _Reader:
         grids = [table.numbers(prefix + name, self._price_unit) for name in _BAR]
         size = table.numbers(f"{prefix}size", self._instrument.lot_size)
         counts["off_grid_sizes"] += int(size.off.sum())
+        opened, high, low, closed = (grid.units for grid in grids)
         off_grid = np.logical_or.reduce([grid.off for grid in grids])
-        return Prices(*(grid.units for grid in grids), size=size.units, off_grid=off_grid)
+        return Prices(open=opened, high=high, low=low, close=closed, size=size.units, off_grid=off_grid)
 
     def _table(self, file: LeanFile) -> TextTable:
         _, content = zip_member(file.path)
         try:
-            frame = pl.read_csv(content, has_header=False, infer_schema=False, new_columns=list(file.columns))
+            frame = pl.read_csv(content.rstrip(), has_header=False, infer_schema=False, new_columns=list(file.columns))
         except pl.exceptions.PolarsError as error:
             raise InputError(
                 "TMT-D012",
@@ -272,7 +265,7 @@ class _Reader:
                 where=str(file.path),
                 fix="Fetch the file again, or remove the row.",
             ) from error
-        return TextTable(frame, file.path, 1, refuse=self._config.malformed == "refuse")
+        return TextTable(frame, file.path, range(1, len(frame) + 1), refuse=self._config.malformed == "refuse")
 
     def _time_column(self, file: LeanFile, table: TextTable) -> tuple[Column, Counter[str]]:
         if file.date:
@@ -293,7 +286,7 @@ class _Reader:
         return local_to_utc_ns(local_ns, self._zone)[0]
 
 
-def _stamps(text: pl.Series) -> tuple[Column, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _stamps(text: pl.Series) -> tuple[Column, Mask]:
     well_formed = text.str.contains(r"^\d{8} ([01]\d|2[0-3]):[0-5]\d$").fill_null(value=False)
     dates = text.str.slice(0, 8).str.to_date("%Y%m%d", strict=False)
     bad = ~(well_formed & dates.is_not_null()).to_numpy()

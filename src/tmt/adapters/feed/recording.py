@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -58,12 +58,12 @@ class TextTable:
         bad: rows with a field that cannot be used; only where these are dropped, not refused.
     """
 
-    def __init__(self, frame: pl.DataFrame, path: Path, first_line: int, *, refuse: bool) -> None:
-        """`first_line` is the number of the first row's line in the file."""
+    def __init__(self, frame: pl.DataFrame, path: Path, lines: Sequence[int], *, refuse: bool) -> None:
+        """`lines` holds the number of each row's line in the file."""
         self.frame = frame
         self.bad: Mask = np.zeros(len(frame), dtype=bool)
         self._path = path
-        self._first_line = first_line
+        self._lines = lines
         self._refuse = refuse
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class TextTable:
             raise InputError(
                 "TMT-D008",
                 f"{column} is {'empty' if value is None else repr(value)}, not {wanted}",
-                where=f"{self._path}:{self._first_line + index}:{self.frame.get_column_index(column) + 1}",
+                where=f"{self._path}:{self._lines[index]}:{self.frame.get_column_index(column) + 1}",
                 fix="Correct or remove the line, or set `malformed: drop` in feeds.yml to drop and count such lines.",
             )
         self.bad |= bad
@@ -100,32 +100,25 @@ class TextTable:
 def raw_rows(
     time_ns: Column,
     is_trade: Mask,
+    columns: dict[str, Column],
     *,
-    bid: Column | None = None,
-    ask: Column | None = None,
-    bid_size: Column | None = None,
-    ask_size: Column | None = None,
-    price: Column | None = None,
-    size: Column | None = None,
-    aggressor: Column | None = None,
-    off_grid: Mask | None = None,
+    off_grid: Mask,
     suspicious: Mask | None = None,
 ) -> RawRows:
-    """Rows whose missing columns are 0."""
+    """Rows with the named whole-number columns; those not named are 0."""
     zero = np.zeros(len(time_ns), dtype=np.int64)
-    no = np.zeros(len(time_ns), dtype=bool)
     return RawRows(
         time_ns=time_ns,
-        bid=zero if bid is None else bid,
-        ask=zero if ask is None else ask,
-        bid_size=zero if bid_size is None else bid_size,
-        ask_size=zero if ask_size is None else ask_size,
-        price=zero if price is None else price,
-        size=zero if size is None else size,
-        aggressor=zero if aggressor is None else aggressor,
+        bid=columns.get("bid", zero),
+        ask=columns.get("ask", zero),
+        bid_size=columns.get("bid_size", zero),
+        ask_size=columns.get("ask_size", zero),
+        price=columns.get("price", zero),
+        size=columns.get("size", zero),
+        aggressor=columns.get("aggressor", zero),
         is_trade=is_trade,
-        off_grid=no if off_grid is None else off_grid,
-        suspicious=no if suspicious is None else suspicious,
+        off_grid=off_grid,
+        suspicious=np.zeros(len(time_ns), dtype=bool) if suspicious is None else suspicious,
     )
 
 
@@ -138,4 +131,4 @@ def half_spread_quanta(instrument: Instrument, spread_ticks: int) -> int:
 def spread_note(instrument: Instrument, spread_ticks: int) -> str:
     """How the made-up quotes of a source read in its line."""
     spread = instrument.price_of(2 * half_spread_quanta(instrument, spread_ticks))
-    return f"synthetic spread of {spread} around trades"
+    return f"synthetic spread of {spread.normalize():f} around trades"

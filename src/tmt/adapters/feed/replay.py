@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from tmt.adapters.feed.config import FeedsConfig
@@ -13,7 +14,7 @@ from tmt.domain.instrument import Instrument
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import InputError
 from tmt.market.batch import MarketBatch
-from tmt.market.quality import Column, FeedQuality, Inspector, RawRows
+from tmt.market.quality import Column, FeedQuality, Inspector, Mask, RawRows
 
 
 class ReplayFeed:
@@ -33,14 +34,15 @@ class ReplayFeed:
         self._instrument = instrument
         self._config = config
         self._batch_rows = batch_rows
+        gap_seconds_max = config.gap_seconds_max.get(instrument.symbol, config.gap_seconds_max["default"])
+        self._gap_ns_max = gap_seconds_max * NANOSECONDS_PER_SECOND
         self._inspector = self._new_inspector()
         self._notes: list[str] = []
+        self._quote_in_force = self._no_quote()
 
     @property
     def quality(self) -> FeedQuality:
-        return FeedQuality(
-            instruments={self._instrument.symbol: self._inspector.quality}, notes=tuple(self._notes)
-        )
+        return FeedQuality(instruments={self._instrument.symbol: self._inspector.quality}, notes=tuple(self._notes))
 
     def total_rows(self) -> int | None:
         return sum(recording.rows for recording in self._recordings)
@@ -48,13 +50,12 @@ class ReplayFeed:
     def batches(self, from_sequence: int = 0, until_ns: int | None = None) -> Iterator[MarketBatch]:
         self._inspector = self._new_inspector()
         self._notes = []
-        quotes = _QuoteInForce(half_spread_quanta(self._instrument, self._config.synthetic_spread_ticks))
         sequence = 0
         for raw in self._raw_rows(until_ns):
             rows = self._inspector.inspect(raw)
             if len(rows) == 0:
                 continue
-            batch = _batch(self.symbols, sequence, quotes.filled(rows))
+            batch = _batch(self.symbols, sequence, self._quote_in_force.filled(rows))
             sequence += len(batch)
             if sequence > from_sequence:
                 yield batch.rows(max(0, from_sequence - batch.first_sequence), len(batch))
@@ -67,14 +68,13 @@ class ReplayFeed:
             )
 
     def _raw_rows(self, until_ns: int | None) -> Iterator[RawRows]:
-        configured = self._config.gap_seconds_max
-        gap_seconds_max = configured.get(self._instrument.symbol, configured["default"])
         for recording in self._recordings:
             if until_ns is not None and recording.first_ns >= until_ns:
                 return
+            self._quote_in_force = self._no_quote()
             for block in recording.read():
                 self._refuse_foreign_grid(block, recording.name)
-                self._inspector.gap_ns_max = max(gap_seconds_max * NANOSECONDS_PER_SECOND, block.period_ns)
+                self._inspector.gap_ns_max = max(self._gap_ns_max, block.period_ns)
                 self._inspector.counts.update(block.counts)
                 self._notes.extend(block.notes)
                 rows = block.rows
@@ -98,19 +98,15 @@ class ReplayFeed:
                 fix=f"Check that the file is of {self._instrument.symbol}, and its price_quantum in instruments.yml.",
             )
 
+    def _no_quote(self) -> _QuoteInForce:
+        return _QuoteInForce(half_spread_quanta(self._instrument, self._config.synthetic_spread_ticks))
+
     def _new_inspector(self) -> Inspector:
         session = self._instrument.session
         symbol = self._instrument.symbol
         gap_hours = self._config.gap_hours.get(symbol)
-        hours = type(session)(
-            time_zone=session.time_zone,
-            open=session.open if gap_hours is None else gap_hours,
-            day_starts_at=session.day_starts_at,
-            holidays=session.holidays,
-        )
-        configured = self._config.gap_seconds_max
-        gap_seconds_max = configured.get(symbol, configured["default"])
-        return Inspector(hours, gap_seconds_max * NANOSECONDS_PER_SECOND, self._config.gaps_kept_max)
+        hours = session if gap_hours is None else msgspec.structs.replace(session, open=gap_hours)
+        return Inspector(hours, self._gap_ns_max, self._config.gaps_kept_max)
 
 
 class _QuoteInForce:
@@ -124,23 +120,26 @@ class _QuoteInForce:
         known = rows.bid > 0
         if not known.all():
             rows = self._carried(rows, known)
-        self._last = rows.pick(slice(-1, None))
+        if self._last is not None or known.any():
+            self._last = rows.pick(slice(-1, None))
         return rows
 
-    def _carried(self, rows: RawRows, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> RawRows:
+    def _carried(self, rows: RawRows, known: Mask) -> RawRows:
         source = np.maximum.accumulate(np.where(known, np.arange(len(rows)), -1))
         before = source < 0
-        made_up = {
-            "bid": rows.price - self._half_spread,
-            "ask": rows.price + self._half_spread,
-            "bid_size": np.zeros(len(rows), dtype=np.int64),
-            "ask_size": np.zeros(len(rows), dtype=np.int64),
-        }
-        filled: dict[str, Column] = {}
-        for name, unknown in made_up.items():
-            first: Column = unknown if self._last is None else getattr(self._last, name)
-            filled[name] = np.where(before, first, getattr(rows, name)[source])
-        return dataclasses.replace(rows, **filled)
+        zero = np.zeros(len(rows), dtype=np.int64)
+
+        def fill(name: str, made_up: Column) -> Column:
+            first = made_up if self._last is None else getattr(self._last, name)
+            return np.where(before, first, getattr(rows, name)[source])
+
+        return dataclasses.replace(
+            rows,
+            bid=fill("bid", rows.price - self._half_spread),
+            ask=fill("ask", rows.price + self._half_spread),
+            bid_size=fill("bid_size", zero),
+            ask_size=fill("ask_size", zero),
+        )
 
 
 def _batch(symbols: tuple[str, ...], first_sequence: int, rows: RawRows) -> MarketBatch:

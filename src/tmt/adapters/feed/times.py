@@ -24,7 +24,7 @@ _ISO: Final = (
 
 
 def local_to_utc_ns(local_ns: Column, zone: ZoneInfo) -> tuple[Column, Mask]:
-    """Nanoseconds UTC of wall-clock nanoseconds since 1970-01-01 00:00 local, and which times the clock skips or repeats."""
+    """Nanoseconds UTC of nanoseconds since 1970-01-01 00:00 on a local clock, and which ones it skips or repeats."""
     days, day_of = np.unique(local_ns // DAY_NS, return_inverse=True)
     offsets = np.empty(len(local_ns), dtype=np.int64)
     switched = np.zeros(len(local_ns), dtype=bool)
@@ -82,4 +82,4 @@ def midnight_ns(yyyymmdd: str) -> int:
     Raises:
         ValueError: when the text is no date.
     """
-    return int((datetime.strptime(yyyymmdd, "%Y%m%d").replace(tzinfo=UTC).timestamp())) * (MINUTE_NS // 60)
+    return int(datetime.strptime(yyyymmdd, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * (MINUTE_NS // 60)

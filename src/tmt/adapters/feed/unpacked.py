@@ -27,12 +27,12 @@ def zip_member(path: Path) -> tuple[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
             if len(members) != 1:
-                raise _damaged(path, f"the archive holds {len(members)} files, not one")
+                raise damaged(path, f"the archive holds {len(members)} files, not one")
             content = archive.read(members[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(path, f"the archive cannot be read: {error}") from error
+        raise damaged(path, f"the archive cannot be read: {error}") from error
     if not content.strip():
-        raise _damaged(path, f"{members[0].filename} in the archive is empty")
+        raise damaged(path, f"{members[0].filename} in the archive is empty")
     return Path(members[0].filename).name, content
 
 
@@ -46,11 +46,18 @@ def gunzipped(path: Path, size_max: int = -1) -> bytes:
         with gzip.open(path) as file:
             content = file.read(size_max)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise _damaged(path, f"the archive cannot be read: {error}") from error
+        raise damaged(path, f"the archive cannot be read: {error}") from error
     if not content.strip():
-        raise _damaged(path, "the archive is empty")
+        raise damaged(path, "the archive is empty")
     return content
 
 
-def _damaged(path: Path, what: str) -> InputError:
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed by gzip, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def damaged(path: Path, what: str) -> InputError:
+    """The error for a file that cannot be read."""
     return InputError("TMT-D005", what, where=str(path), fix="Fetch the file again.")

@@ -5,74 +5,22 @@ Limits come last, so no factor can lift an order above one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from tmt.agents.aria.config import AriaConfig
-from tmt.agents.aria.exposure import Exposure, Unknown, measure
 from tmt.agents.aria.intent import Intent
+from tmt.agents.aria.limits import Case, apply_limits
 from tmt.agents.aria.state import AriaState, band_in_force, track_key
 from tmt.agents.aria.volatility import percentile
 from tmt.agents.verdict import Approve, Deny, Waterfall, closable_quantity
-from tmt.domain.account import Account
-from tmt.domain.instrument import Instrument
-from tmt.domain.money import ONE, ZERO, divide, floor_to, is_multiple
+from tmt.domain.money import ONE, ROUNDING, ZERO, floor_to, is_multiple
 from tmt.domain.order import Order
 from tmt.projections.portfolio import Portfolio
 
 GATE: Final = "aria"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """An order to be sized and what its size depends on. Amounts are in the account's currency.
-
-    Attributes:
-        order: its quantity is not yet ours.
-        unit_value: worth of one unit at the price that the order would take.
-        unit_risk: loss of one unit at its stop; None when it has no stop.
-        closable: units that only close a position.
-        drawdown_band: index of the band in force; the number of bands when halted.
-    """
-
-    order: Order
-    intent: Intent
-    account: Account
-    instrument: Instrument
-    equity: Decimal
-    unit_value: Decimal
-    unit_risk: Decimal | None
-    closable: Decimal
-    drawdown: Decimal
-    drawdown_band: int
-
-    def affordable(self, amount: Decimal, unit_amount: Decimal) -> Decimal:
-        """The most units, in whole lots, that cost at most `amount`; exact, so that no limit is passed by rounding."""
-        lot_size = self.instrument.lot_size
-        return max(ZERO, amount) // (unit_amount * lot_size) * lot_size
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """A bound on what the account has at stake with this order.
-
-    Attributes:
-        used: at stake without the order.
-        unit_amount: what one unit adds.
-        free: units that add nothing.
-        per: what `measured` and `limit` are divided by in the check.
-    """
-
-    rule: str
-    amount_max: Decimal
-    used: Decimal
-    unit_amount: Decimal
-    free: Decimal
-    per: Decimal
-    unit: str
 
 
 def decide(state: AriaState, intent: Intent, portfolio: Portfolio, config: AriaConfig) -> Approve | Deny:
@@ -85,9 +33,9 @@ def decide(state: AriaState, intent: Intent, portfolio: Portfolio, config: AriaC
         return _close(waterfall, case, portfolio)
     deny = _admit(waterfall, case, portfolio, config)
     if deny is None and case.unit_risk is not None:
-        deny = _size(state, waterfall, case, case.unit_risk, config)
+        _size(state, waterfall, case, case.unit_risk, config)
     if deny is None:
-        deny = _limit(waterfall, case, portfolio, config)
+        deny = apply_limits(waterfall, case, portfolio, config)
     if deny is None:
         deny = waterfall.denies_too_small(case.instrument, case.order.entry_price)
     if deny is not None:
@@ -103,8 +51,6 @@ def _look_up(
         return waterfall.denies_missing("unknown_account", f"no account is called {intent.account}")
     if instrument is None:
         return waterfall.denies_missing("unknown_instrument", f"no instrument is called {intent.instrument}")
-    if intent.instrument not in account.instruments:
-        return waterfall.denies_missing("instrument_not_allowed", f"{intent.account} may not trade {intent.instrument}")
     if intent.quote is None:
         return waterfall.denies_missing("no_mark", f"no price known for {intent.instrument}")
     try:
@@ -118,6 +64,8 @@ def _look_up(
             return waterfall.denies("price_off_tick", price, instrument.tick_size, "price", detail=detail)
     if order.reduce_only:
         return order
+    if intent.instrument not in account.instruments:
+        return waterfall.denies_missing("instrument_not_allowed", f"{intent.account} may not trade {intent.instrument}")
     equity, drawdown = portfolio.equity(account.account_id), portfolio.drawdown_fraction(account.account_id)
     rate = portfolio.rate(instrument.quote_currency, account.currency)
     if rate is None or rate <= ZERO:
@@ -136,8 +84,8 @@ def _look_up(
         account=account,
         instrument=instrument,
         equity=equity,
-        unit_value=order.entry_price * worth,
-        unit_risk=None if stop is None else (order.entry_price - stop) * order.side.sign * worth,
+        unit_value=ROUNDING.multiply(order.entry_price, worth),
+        unit_risk=None if stop is None else ROUNDING.multiply((order.entry_price - stop) * order.side.sign, worth),
         closable=closable_quantity(portfolio, order.account, order.instrument, order.side),
         drawdown=drawdown,
         drawdown_band=band_in_force(state.drawdown_bands.get(order.account, 0), drawdown, config),
@@ -195,7 +143,7 @@ def _entries_working(order: Order, portfolio: Portfolio) -> int:
     )
 
 
-def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal, config: AriaConfig) -> Deny | None:
+def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal, config: AriaConfig) -> None:
     risk_fraction = config.risk_fraction
     quantity = case.affordable(case.equity * risk_fraction, unit_risk)
     waterfall.resizes("risk_fraction", risk_fraction, config.risk_fraction_max, "fraction", quantity=quantity)
@@ -212,7 +160,6 @@ def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal
     requested = case.intent.requested
     if requested is not None:
         waterfall.resizes("requested", requested, quantity, "units", quantity=min(quantity, requested))
-    return None
 
 
 def _volatility_factor(state: AriaState, case: Case, config: AriaConfig) -> tuple[str, Decimal, Decimal, str, Decimal]:
@@ -223,61 +170,3 @@ def _volatility_factor(state: AriaState, case: Case, config: AriaConfig) -> tupl
     measured = percentile(track)
     band = next(band for band in config.volatility_bands if measured <= band.percentile_max)
     return "volatility", measured, band.percentile_max, "fraction", band.factor
-
-
-def _limit(waterfall: Waterfall, case: Case, portfolio: Portfolio, config: AriaConfig) -> Deny | None:
-    exposure = measure(portfolio, case.order.account, case.instrument, case.order.side)
-    if isinstance(exposure, Unknown):
-        return waterfall.denies_missing(exposure.reason, exposure.detail)
-    for limit in _limits(case, exposure, config):
-        room = case.affordable(limit.amount_max - limit.used, limit.unit_amount)
-        quantity_max = max(case.closable, limit.free + room)
-        counted = max(ZERO, waterfall.quantity - limit.free)
-        measured = divide(limit.used + counted * limit.unit_amount, limit.per)
-        allowed = divide(limit.amount_max, limit.per)
-        if quantity_max < min(waterfall.quantity, case.instrument.quantity_min):
-            detail = f"{limit.rule} leaves {quantity_max} of {case.instrument.symbol}, less than its smallest order"
-            return waterfall.denies(limit.rule, measured, allowed, limit.unit, detail=detail)
-        waterfall.caps(
-            limit.rule, measured, allowed, limit.unit,
-            quantity_max=quantity_max, lot_size=case.instrument.lot_size,
-        )  # fmt: skip
-    waterfall.quantity = floor_to(waterfall.quantity, case.instrument.lot_size)
-    return None
-
-
-def _limits(case: Case, exposure: Exposure, config: AriaConfig) -> list[Limit]:
-    def at_risk(rule: str, fraction_max: Decimal, used: Decimal, unit_risk: Decimal) -> Limit:
-        return Limit(
-            rule=rule, amount_max=fraction_max * case.equity, used=used, unit_amount=unit_risk,
-            free=case.closable, per=case.equity, unit="fraction",
-        )  # fmt: skip
-
-    def exposed(rule: str, ratio_max: Decimal, used: Decimal) -> Limit:
-        return Limit(
-            rule=rule, amount_max=ratio_max * case.equity, used=used, unit_amount=case.unit_value,
-            free=ZERO, per=case.equity, unit="ratio",
-        )  # fmt: skip
-
-    limits = []
-    if case.unit_risk is not None:
-        limits.append(at_risk("risk_per_trade", config.risk_fraction_max, ZERO, case.unit_risk))
-        limits.append(at_risk("portfolio_heat", config.heat_fraction_max, exposure.heat, case.unit_risk))
-    limits.append(
-        Limit(
-            rule="position_notional",
-            amount_max=config.position_notional_max,
-            used=exposure.instrument,
-            unit_amount=case.unit_value,
-            free=ZERO,
-            per=ONE,
-            unit=case.account.currency,
-        )  # fmt: skip
-    )
-    limits.append(exposed("instrument_exposure", config.instrument_exposure_ratio_max, exposure.instrument))
-    if case.instrument.base_currency:
-        limits.append(exposed("base_currency_exposure", config.currency_exposure_ratio_max, exposure.base))
-        limits.append(exposed("quote_currency_exposure", config.currency_exposure_ratio_max, exposure.quote))
-    gross = exposure.others + exposure.instrument
-    limits.append(exposed("gross_exposure", config.gross_exposure_ratio_max, gross))
-    return limits

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from tmt.agents.human_behavior.config import HumanBehaviorConfig
 from tmt.agents.human_behavior.decide import HumanBehaviorState, decide, evolve
 from tmt.agents.verdict import Approve, Deny, approval_fields, denied
@@ -14,9 +12,9 @@ from tmt.projections.portfolio import Portfolio
 class HumanBehaviorAgent:
     """Refuses or shrinks what a trader on tilt would do, whoever proposed it."""
 
-    name: Final = "human_behavior"
-    consumes: Final = (ConcentrationApproved, OrderReleased, PositionClosed)
-    produces: Final = (BehaviourApproved, OrderDenied)
+    name = "human_behavior"
+    consumes = (ConcentrationApproved, OrderReleased, PositionClosed)
+    produces = (BehaviourApproved, OrderDenied)
 
     def __init__(self, config: HumanBehaviorConfig, portfolio: Portfolio, config_hash: str) -> None:
         self.state = HumanBehaviorState()

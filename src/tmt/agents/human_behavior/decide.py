@@ -139,7 +139,9 @@ def _fat_finger_price(judged: _Judged) -> Deny | None:
     if mark is None:
         return judged.waterfall.denies_missing("no_mark", f"no quote of {order.instrument} is known")
     reference = mark.ask if order.side is Side.BUY else mark.bid
-    distance = max((abs(price - reference) for price in (order.limit_price, order.stop_price) if price), default=ZERO)
+    distance = max(
+        (abs(price - reference) for price in (order.limit_price, order.stop_price) if price is not None), default=ZERO
+    )
     measured = divide(distance, reference)
     if distance <= limit * reference:
         judged.waterfall.passes("fat_finger_price", measured, limit, "fraction")

@@ -64,6 +64,9 @@ class NormRules(WyckoffRules, frozen=True, kw_only=True):
 class ClimaxRules(WyckoffRules, frozen=True, kw_only=True):
     """A bar that may end a trend: SC, BC, and with weaker numbers PS, PSY.
 
+    Raises:
+        ValueError: also when `spread_ratio_min` is below 1: a climax is wide.
+
     Attributes:
         trend_bars: bars over which the trend into it is measured, and within which a preliminary stop belongs to it.
         trend_atr_min: length of that trend.
@@ -78,6 +81,11 @@ class ClimaxRules(WyckoffRules, frozen=True, kw_only=True):
     effort_ratio_min: float
     rank_min_share: float
     location_min_share: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.spread_ratio_min < 1:
+            raise ValueError(f"spread_ratio_min must be at least 1, was {self.spread_ratio_min}")
 
 
 class RangeRules(WyckoffRules, frozen=True, kw_only=True):

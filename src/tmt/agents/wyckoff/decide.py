@@ -104,6 +104,9 @@ def _judge(
     config: WyckoffConfig,
 ) -> Finding | None:
     held = track.ranges.get(side)
+    if held is None and figures.high - figures.low < track.spread:
+        # Cheap, and true of most bars: what is not even of mean spread begins nothing.
+        return None
     reading = read(track, figures, side, config.norm)
     if held is None:
         known = track.preliminaries.get(side)

@@ -33,13 +33,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def count_target(held: TradingRange, rules: SignalRules) -> float:
-    """Cause and effect: columns x box x three, added to the range's low, at most a number of heights past its top.
+    """Cause and effect: columns x box x three, added to the count line, at most a number of heights past the range.
 
-    A point-and-figure count along the whole range with three-box reversals, projected from the low: the most
-    cautious of the three customary projections.
+    A point-and-figure count along the whole range with three-box reversals; the line is the level of the spring or of
+    the last point of support.
     """
     count = held.columns * REVERSAL_BOXES * rules.box_atr * held.atr
-    return min(held.extreme + count, held.resistance + rules.count_heights_max * held.height)
+    return min(held.line + count, held.resistance + rules.count_heights_max * held.height)
 
 
 def confidence_evidence(held: TradingRange, agreement: float | None) -> tuple[Evidence, ...]:
@@ -107,6 +107,7 @@ def form_view(
             *pieces,
             Evidence("count_columns", float(held.columns), "columns"),
             Evidence("count_box", rules.box_atr * held.atr, "distance"),
+            Evidence("count_line", held.line, "price"),
             Evidence("count_target", count_target(held, rules), "price"),
             Evidence("reward_to_risk", float(divide(reward, risk, 4)), "ratio"),
         ),

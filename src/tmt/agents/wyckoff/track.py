@@ -35,8 +35,8 @@ class Preliminary(msgspec.Struct, frozen=True, array_like=True):
     range_id: str
 
 
-class HourNorm(msgspec.Struct, frozen=True, array_like=True):
-    """Mean effort of a bar that starts in one hour of the UTC day, and how many bars that rests on."""
+class UsualEffort(msgspec.Struct, frozen=True, array_like=True):
+    """Mean effort of a bar, and how many bars that rests on."""
 
     effort: float = 0.0
     bars: int = 0
@@ -51,7 +51,8 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
         window: the latest of them, oldest first.
         true_range, spread, effort, close: slow means.
         effort_deviation: mean distance of effort from its mean.
-        hours: what effort is usual in each hour of the UTC day.
+        day: usual effort of a bar at any time.
+        hours: usual effort of a bar that starts in each hour of the UTC day.
         ranges: the live trading range of each direction ("buy" accumulation, "sell" distribution).
         preliminaries: the latest preliminary stop of each direction.
         signal_number: number of the bar of the latest signal; 0 before the first.
@@ -65,7 +66,8 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
     effort: float = 0.0
     effort_deviation: float = 0.0
     close: float = 0.0
-    hours: tuple[HourNorm, ...] = (HourNorm(),) * 24
+    day: UsualEffort = UsualEffort()
+    hours: tuple[UsualEffort, ...] = (UsualEffort(),) * 24
     ranges: dict[str, TradingRange] = {}
     preliminaries: dict[str, Preliminary] = {}
     signal_number: int = 0
@@ -117,7 +119,7 @@ def figures_of(track: Track, bar: Bar, rules: NormRules) -> Figures:
     effort = float(bar.effort)
     usual = track.hours[_hour(bar)]
     if usual.effort > 0 and usual.bars >= rules.hour_days_min * _bars_an_hour(bar):
-        effort = effort * track.effort / usual.effort
+        effort = effort * track.day.effort / usual.effort
     return Figures(
         float(round(float(bar.high) * scale)),
         float(round(float(bar.low) * scale)),
@@ -154,6 +156,7 @@ def extend(track: Track, figures: Figures, bar: Bar, ranges: dict[str, TradingRa
         true_range = max(figures.high, before) - min(figures.low, before)
     slow = min(bars, rules.mean_bars)
     effort = track.effort + (figures.effort - track.effort) / slow
+    raw, hour, memory_bars = float(bar.effort), _hour(bar), rules.hour_days * _bars_an_hour(bar)
     kept = track.window if len(track.window) < rules.window_bars else track.window[1:]
     return Track(
         places=track.places,
@@ -164,19 +167,17 @@ def extend(track: Track, figures: Figures, bar: Bar, ranges: dict[str, TradingRa
         effort=effort,
         effort_deviation=track.effort_deviation + (abs(figures.effort - effort) - track.effort_deviation) / slow,
         close=track.close + (figures.close - track.close) / slow,
-        hours=_with_hour(track.hours, bar, rules),
+        day=_after(track.day, raw, 24 * memory_bars),
+        hours=(*track.hours[:hour], _after(track.hours[hour], raw, memory_bars), *track.hours[hour + 1 :]),
         ranges=ranges,
         preliminaries=track.preliminaries,
         signal_number=track.signal_number,
     )
 
 
-def _with_hour(hours: tuple[HourNorm, ...], bar: Bar, rules: NormRules) -> tuple[HourNorm, ...]:
-    hour = _hour(bar)
-    usual = hours[hour]
-    count = usual.bars + 1
-    effort = usual.effort + (float(bar.effort) - usual.effort) / min(count, rules.hour_days * _bars_an_hour(bar))
-    return (*hours[:hour], HourNorm(effort, count), *hours[hour + 1 :])
+def _after(usual: UsualEffort, effort: float, memory_bars: int) -> UsualEffort:
+    bars = usual.bars + 1
+    return UsualEffort(usual.effort + (effort - usual.effort) / min(bars, memory_bars), bars)
 
 
 def _hour(bar: Bar) -> int:
@@ -184,4 +185,4 @@ def _hour(bar: Bar) -> int:
 
 
 def _bars_an_hour(bar: Bar) -> int:
-    return max(1, _HOUR_NS // bar.timeframe.nanoseconds)
+    return max(1, _HOUR_NS // (bar.end_ns - bar.start_ns))

@@ -25,6 +25,7 @@ class TradingRange(msgspec.Struct, frozen=True, kw_only=True):
         thrust_low: how far it went, or the spring's low.
         tested: number of the latest test or last point.
         phase_number: number of the bar that began the phase.
+        line: level that the count is added to, the spring's or the last point's.
         last_points, signals: told so far.
         climax_spread, climax_effort_ratio: what tests are measured against.
         climax_strength, dry_up_strength, spring_strength, sign_strength: evidence in [0, 1]; None when not seen.
@@ -47,6 +48,7 @@ class TradingRange(msgspec.Struct, frozen=True, kw_only=True):
     thrust_low: float = 0.0
     tested: int = 0
     phase_number: int = 0
+    line: float = 0.0
     last_points: int = 0
     signals: int = 0
     dry_up_strength: float | None = None
@@ -109,6 +111,7 @@ def follow(held: TradingRange, high: float, low: float, close: float, number: in
         thrust_low=thrust_low,
         tested=held.tested,
         phase_number=held.phase_number,
+        line=held.line,
         last_points=held.last_points,
         signals=held.signals,
         dry_up_strength=held.dry_up_strength,
@@ -129,14 +132,19 @@ def after_event(held: TradingRange, event: str, level: float, strength: float | 
             support = min(held.support, level)
             return replace(held, support=support, tested=number, dry_up_strength=_best(held, strength))
         case "spring" | "shakeout":
-            return replace(held, thrust_number=0, thrust_low=level, spring_strength=strength, tested=0)
+            return replace(held, thrust_number=0, thrust_low=level, line=level, spring_strength=strength, tested=0)
         case "test":
             return replace(held, tested=number, dry_up_strength=_best(held, strength))
         case "SOS":
             return replace(held, peak=level, sign_strength=strength, tested=0)
         case "LPS" | "BU":
-            points = held.last_points + 1
-            return replace(held, tested=number, last_points=points, dry_up_strength=_best(held, strength))
+            return replace(
+                held,
+                tested=number,
+                line=level,
+                last_points=held.last_points + 1,
+                dry_up_strength=_best(held, strength),
+            )
         case _:
             return held
 

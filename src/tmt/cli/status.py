@@ -1,0 +1,106 @@
+"""`tmt status`: a book as its log says, read beside a running desk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tmt import messages as m
+from tmt.adapters.event_log.sqlite import SqliteEventLog
+from tmt.cli.folders import books_of, reading
+from tmt.cli.results import Status
+from tmt.cli.terminal import Terminal
+from tmt.cli.times import iso
+from tmt.domain.ledger import LedgerSnapshot
+from tmt.domain.money import decode_hook
+from tmt.market.quality import FeedQuality
+from tmt.ports.event_log import EventLog
+from tmt.projections.desk_view import DeskView
+from tmt.projections.portfolio import Portfolio
+from tmt.projections.portfolio_state import PortfolioState
+
+
+class _Saved(msgspec.Struct):
+    """What of a desk's snapshot is needed here."""
+
+    counts: dict[str, int]
+    portfolio: PortfolioState
+    ledger: LedgerSnapshot
+
+
+def run(terminal: Terminal, state: str | None, book: str | None) -> None:
+    """`tmt status`."""
+    books = books_of(state)
+    name = book or books.current()
+    path = books.path(name)
+    with reading(path) as log:
+        answer = _status(name, path, log, running=books.is_in_use(name))
+    if terminal.json:
+        terminal.answer(answer, "")
+        return
+    from tmt.cli.live import page
+
+    console = terminal.console(answers=True)
+    console.print(page(answer.desk))
+    running = "running" if answer.running else "not running"
+    stopped = "; STOPPED: `tmt resume --reason TEXT` lifts it" if answer.stopped else ""
+    waiting = f"; {answer.commands_waiting} commands wait for the desk" if answer.commands_waiting else ""
+    console.print(
+        f"book {name}: desk {running}, {answer.events} events, last {answer.last_recorded_at}{stopped}{waiting}"
+    )
+
+
+def _status(name: str, path: Path, log: SqliteEventLog, *, running: bool) -> Status:
+    portfolio, counts = _folded(log)
+    view = DeskView(portfolio, ())
+    view.catch_up(log)
+    session = next(iter(reversed(list(log.read(types=("SessionStarted",))))), None)
+    started = None if session is None else m.decode(session.body)
+    newest = next(log.read(after=log.head() - 1), None)
+    return Status(
+        book=name,
+        path=str(path),
+        running=running,
+        stopped=_is_stopped(log),
+        commands_waiting=waiting_commands(path),
+        events=log.head(),
+        last_recorded_at="" if newest is None else iso(newest.recorded_at_ns),
+        session=started if isinstance(started, m.SessionStarted) else None,
+        desk=view.snapshot(counts, FeedQuality()),
+    )
+
+
+def _folded(log: EventLog) -> tuple[Portfolio, dict[str, int]]:
+    portfolio, counts, position = Portfolio(), dict[str, int](), 0
+    saved = log.load_snapshot()
+    if saved is not None:
+        position, raw = saved
+        desk = msgspec.json.decode(raw, type=_Saved, dec_hook=decode_hook)
+        portfolio.restore(desk.portfolio, desk.ledger)
+        counts = dict(desk.counts)
+    for recorded in log.read(after=position):
+        portfolio.evolve(m.decode(recorded.body))
+        counts[recorded.type] = counts.get(recorded.type, 0) + 1
+    return portfolio, counts
+
+
+def _is_stopped(log: EventLog) -> bool:
+    last = ""
+    for recorded in log.read(types=("StopTrading", "ResumeTrading")):
+        last = recorded.type
+    return last == "StopTrading"
+
+
+def waiting_commands(path: Path) -> int:
+    """Commands in the inbox of the book in folder `path` that no desk has taken."""
+    file = path / "inbox.sqlite"
+    if not file.is_file():
+        return 0
+    from tmt.adapters.inbox.sqlite import SqliteInbox
+
+    inbox = SqliteInbox(file)
+    try:
+        return len(inbox.pending())
+    finally:
+        inbox.close()

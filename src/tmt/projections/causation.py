@@ -1,0 +1,82 @@
+"""Chains of causes in the event log: what a message follows from, and whether no gate was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tmt import messages as m
+from tmt.ports.event_log import EventLog
+
+PATH_UP: Final = ("OrderSubmitted", *(kind.__name__ for kind in reversed(m.APPROVALS)))
+"""The steps of an order from the venue's door back to the first gate."""
+
+
+class _Link(msgspec.Struct, frozen=True):
+    """What ties a message to its cause."""
+
+    type: str
+    causation_id: str
+
+
+_LINK: Final = msgspec.json.Decoder(_Link)
+
+
+def cause_of(log: EventLog, message: m.Message) -> m.Message | None:
+    """The message that `message` follows from; None for a root, or when the log does not hold it."""
+    found = log.find(message.causation_id, 1) if message.causation_id else []
+    return m.decode(found[0].body) if found and found[0].message_id == message.causation_id else None
+
+
+def causes_of(log: EventLog, message: m.Message) -> list[m.Message]:
+    """From the root to `message` itself."""
+    chain = [message]
+    while (cause := cause_of(log, chain[-1])) is not None:
+        chain.append(cause)
+    return chain[::-1]
+
+
+def follows_every_gate(chain: Sequence[m.Message]) -> bool:
+    """Whether a chain from its root leads through every gate, none left out, as far as its last message got.
+
+    It must begin with a closed bar and its signal, or with a proposal.
+    """
+    return _is_unbroken([type(each).__name__ for each in reversed(chain)])
+
+
+def incomplete_fills(log: EventLog) -> tuple[str, ...]:
+    """Message ids of fills whose chain of causes does not lead through every gate back to a bar or a proposal."""
+    links: dict[str, _Link] = {}
+    fills = []
+    for recorded in log.read(types=("OrderFilled", *PATH_UP, "SignalRaised", "OrderProposed")):
+        links[recorded.message_id] = _LINK.decode(recorded.body)
+        if recorded.type == "OrderFilled":
+            fills.append(recorded.message_id)
+    return tuple(fill for fill in fills if not _is_unbroken(_kinds_up(log, links, fill)))
+
+
+def _kinds_up(log: EventLog, links: dict[str, _Link], message_id: str) -> list[str]:
+    kinds = []
+    while message_id:
+        link = links.get(message_id)
+        if link is None:
+            found = log.find(message_id, 1)
+            if not found:
+                break
+            link = _LINK.decode(found[0].body)
+        kinds.append(link.type)
+        message_id = link.causation_id
+    return kinds
+
+
+def _is_unbroken(kinds: Sequence[str]) -> bool:
+    tip, *above = kinds
+    if tip in ("OrderFilled", "OrderDenied"):
+        kinds = above
+    steps = [kind for kind in kinds if kind in PATH_UP]
+    if steps != list(PATH_UP[len(PATH_UP) - len(steps) :]) or (tip == "OrderFilled" and len(steps) < len(PATH_UP)):
+        return False
+    before = kinds[len(steps) :]
+    return before[:2] == ["SignalRaised", "BarClosed"] or before[:1] == ["OrderProposed"]

@@ -1,0 +1,151 @@
+"""One sentence a message, the same in terminal, log line and page; and numbers and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tmt import messages as m
+from tmt.domain.money import ZERO
+from tmt.domain.session import NANOSECONDS_PER_SECOND
+
+
+def plain(value: Decimal) -> str:
+    """Digits without exponent or trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def utc(time_ns: int) -> str:
+    """Date and time to the second, such as "2024-03-01 14:05:00"; UTC."""
+    return datetime.fromtimestamp(time_ns // NANOSECONDS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def sentence(message: m.Message) -> str:
+    """What a message says, without its time."""
+    match message:
+        case m.OrderDenied() | m.GateApproval():
+            return _of_gate(message)
+        case m.BreakerTransition():
+            return _of_breaker(message)
+        case m.VenueEvent() | m.OrderSubmitted() | m.CancelSubmitted() | m.ReplaceSubmitted():
+            return _of_venue(message)
+        case m.WyckoffEventSeen() | m.PhaseChanged() | m.SignalRaised():
+            return _of_analysis(message)
+        case m.PositionClosed() | m.StatisticsUpdated() | m.ParameterProposed():
+            return _of_outcome(message)
+        case m.AccountSuspended():
+            return f"{message.account} suspended by {message.rule}: {_against(message)}"
+        case m.InvariantBroken():
+            return f"invariant {message.invariant} broken: {message.detail}"
+        case _:
+            return _of_input(message)
+
+
+def _of_gate(message: m.OrderDenied | m.GateApproval) -> str:
+    if isinstance(message, m.OrderDenied):
+        what = f"{message.gate} denies {message.account or 'everyone'} {message.side} {message.instrument}"
+        return f"{what}: {message.reason} {_against(message)}"
+    order = message.order
+    return f"{message.source} passes {order.account} {order.side} {plain(order.quantity)} {order.instrument}"
+
+
+def _against(message: m.OrderDenied | m.BreakerTransition | m.AccountSuspended) -> str:
+    return f"{plain(message.measured)} against {plain(message.limit)} {message.unit}"
+
+
+def _of_breaker(message: m.BreakerTransition) -> str:
+    states: dict[type[m.Message], str] = {
+        m.BreakerOpened: "open",
+        m.BreakerReduced: "reducing",
+        m.BreakerHalfOpened: "half open",
+        m.BreakerClosed: "closed",
+    }
+    return f"{message.tier} breaker {message.scope} {states[type(message)]}: {message.trigger} {_against(message)}"
+
+
+def _of_venue(message: m.VenueEvent | m.OrderSubmitted | m.CancelSubmitted | m.ReplaceSubmitted) -> str:
+    match message:
+        case m.OrderSubmitted(order=order):
+            return f"submits {order.account} {order.side} {plain(order.quantity)} {order.instrument} {order.type}"
+        case m.OrderAccepted():
+            at = "" if message.price is None else f" at {plain(message.price)}"
+            return f"accepts {message.account} {message.side} {plain(message.quantity)} {message.instrument}{at}"
+        case m.OrderFilled():
+            what = f"fills {message.account} {message.side} {plain(message.quantity)} {message.instrument}"
+            return f"{what} at {plain(message.price)} ({message.role})"
+        case m.OrderTriggered():
+            return f"triggers {message.account} {message.instrument} at {plain(message.trigger_price)}"
+        case m.OrderReplaced():
+            return f"replaces {message.account} {message.instrument}: {plain(message.quantity)} left"
+        case m.OrderRejected():
+            return f"rejects {message.account} {message.instrument}: {message.reason} {message.detail}".rstrip()
+        case m.OrderCancelled():
+            return f"cancels {message.account} {message.instrument}: {message.reason}"
+        case m.OrderExpired():
+            return f"expires {message.account} {message.instrument}"
+        case m.CancelRejected():
+            return f"refuses to cancel {message.client_order_id[:12]}: {message.reason}"
+        case m.CancelSubmitted():
+            return f"asks to cancel {message.client_order_id[:12]}: {message.reason}"
+        case m.ReplaceSubmitted():
+            return f"asks to replace {message.client_order_id[:12]}: {plain(message.quantity)}"
+        case _:
+            return type(message).__name__
+
+
+def _of_analysis(message: m.WyckoffEventSeen | m.PhaseChanged | m.SignalRaised) -> str:
+    where = f"{message.instrument} {message.timeframe}"
+    match message:
+        case m.WyckoffEventSeen():
+            return f"{where} {message.event} at {plain(message.price)} ({message.rule})"
+        case m.PhaseChanged():
+            return f"{where} {message.direction} range: {message.phase_before} to {message.phase}"
+        case m.SignalRaised():
+            levels = f"stop {plain(message.stop_price)} target {plain(message.target_price)}"
+            return f"{where} {message.setup} {message.side} at {plain(message.entry_price)} {levels}"
+
+
+def _of_outcome(message: m.PositionClosed | m.StatisticsUpdated | m.ParameterProposed) -> str:
+    match message:
+        case m.PositionClosed():
+            net = message.realised - message.fees
+            sign = "+" if net > ZERO else ""
+            result = f"{sign}{plain(net)} {message.currency} after fees ({message.closing_role})"
+            return f"{message.account} {message.instrument} {message.setup} closed: {result}"
+        case m.StatisticsUpdated():
+            return (
+                f"{message.setup} on {message.instrument}: {message.trades} trips, {plain(message.expectancy_r)} R each"
+            )
+        case m.ParameterProposed():
+            change = f"{plain(message.value_before)} to {plain(message.value)}"
+            return f"{message.agent} might set {message.parameter} from {change} ({message.trades} trips)"
+
+
+def _of_input(message: m.Message) -> str:
+    match message:
+        case m.SessionStarted():
+            return f"{message.mode} starts{' on simulated data' if message.simulated else ''}, seed {message.seed}"
+        case m.AccountOpened(account=account):
+            return f"{account.account_id} opens with {plain(account.deposit)} {account.currency}"
+        case m.BarClosed(bar=bar):
+            return f"{bar.instrument} {bar.timeframe} bar closes at {plain(bar.close)}"
+        case m.OrderProposed():
+            wish = f"{message.account} {message.side} {plain(message.quantity)} {message.instrument}"
+            return f"{message.person} wants {wish}"
+        case m.StopTrading():
+            return f"{message.person} stops trading: {message.reason}"
+        case m.ResumeTrading():
+            return f"{message.person} resumes trading: {message.reason}"
+        case m.FeedStale():
+            return f"{message.instrument} feed is stale since {utc(message.last_ns)}"
+        case m.FeedGapFound():
+            return f"{message.instrument} feed had a gap from {utc(message.from_ns)} to {utc(message.to_ns)}"
+        case m.FeedRecovered():
+            return f"{message.instrument} feed flows again"
+        case m.CancelOrder():
+            return f"{message.person} cancels {message.client_order_id[:12]}"
+        case m.ReplaceOrder():
+            return f"{message.person} replaces {message.client_order_id[:12]} with {plain(message.quantity)}"
+        case _:
+            return type(message).__name__
