@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,8 @@ from tmt import __version__
 from tmt import messages as m
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.config import Loaded
+from tmt.adapters.feed import FeedsConfig
+from tmt.config import Loaded, load
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO
@@ -24,13 +25,15 @@ from tmt.market.bar import Timeframe
 from tmt.market.bars import Bars
 from tmt.market.batch import MarketBatch
 from tmt.market.config import MarketConfig
+from tmt.market.simulator import SimulatorConfig
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
 from tmt.runner import Runner
 from tmt.timeline import BarTouch, Timeline
-from tmt.topology import AgentParts, build_agents
+from tmt.topology import AGENT_SECTIONS, AgentParts, build_agents
+from tmt.venue.config import VenueConfig
 from tmt.venue.paper import PaperVenue
 from tmt.watch import Watch
 
@@ -354,15 +357,24 @@ def _timeframes(market: MarketConfig, feed: Feed) -> tuple[Timeframe, ...]:
     return possible
 
 
-def sections() -> dict[str, Any]:
-    """Name and type of every section of the configuration."""
-    from tmt.topology import AGENT_SECTIONS
-    from tmt.venue.config import VenueConfig
+def load_config(
+    directory: Path | None, *, environment: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
+) -> Loaded:
+    """Every section of the configuration; see `tmt.config.load`. Without an environment, none is read.
 
-    return {
-        "instruments": InstrumentsConfig,
-        "accounts": AccountsConfig,
-        "market": MarketConfig,
-        "venue": VenueConfig,
-        **AGENT_SECTIONS,
-    }
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    return load(SECTIONS, directory=directory, environment=environment or {}, overrides=overrides)
+
+
+SECTIONS: Final[dict[str, Any]] = {
+    "instruments": InstrumentsConfig,
+    "accounts": AccountsConfig,
+    "market": MarketConfig,
+    "feeds": FeedsConfig,
+    "simulator": SimulatorConfig,
+    "venue": VenueConfig,
+    **AGENT_SECTIONS,
+}
+"""Name and type of every section of the configuration."""

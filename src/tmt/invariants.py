@@ -214,7 +214,9 @@ def _submitted_once(state: WatchState, submit: m.OrderSubmitted, books: Books) -
         yield f"client order id {submit.client_order_id} was used before"
 
 
-@invariant("O4", "a submission is what was released: same account, instrument, side, no more quantity", m.OrderSubmitted)
+@invariant(
+    "O4", "a submission is what was released: same account, instrument, side, no more quantity", m.OrderSubmitted
+)
 def _as_released(state: WatchState, submit: m.OrderSubmitted, books: Books) -> Iterator[str]:
     record = state.orders.get(submit.order.order_id)
     if record is None:
@@ -272,7 +274,9 @@ def _denial_is_final(state: WatchState, message: Any, books: Books) -> Iterator[
 # Breaker
 
 
-@invariant("B1", "while a breaker is open or reducing, only orders that shrink a position are released", m.OrderReleased)
+@invariant(
+    "B1", "while a breaker is open or reducing, only orders that shrink a position are released", m.OrderReleased
+)
 def _open_breaker_admits_nothing(state: WatchState, release: m.OrderReleased, books: Books) -> Iterator[str]:
     order = release.order
     held = books.position(order.account, order.instrument).quantity

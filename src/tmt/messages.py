@@ -6,8 +6,8 @@ Market      BarClosed, FeedGapFound, FeedStale, FeedRecovered
 Analysis    WyckoffEventSeen, PhaseChanged, SignalRaised
 Gates       OrderSized, ConcentrationApproved, BehaviourApproved, ComplianceApproved, OrderReleased; OrderDenied
 Safety      BreakerOpened, BreakerReduced, BreakerHalfOpened, BreakerClosed, AccountSuspended, InvariantBroken
-Venue       OrderSubmitted, CancelSubmitted, ReplaceSubmitted; OrderAccepted, OrderTriggered, OrderReplaced, OrderFilled,
-            OrderRejected, OrderCancelled, OrderExpired, CancelRejected
+Venue       OrderSubmitted, CancelSubmitted, ReplaceSubmitted; OrderAccepted, OrderTriggered, OrderReplaced,
+            OrderFilled, OrderRejected, OrderCancelled, OrderExpired, CancelRejected
 Outcomes    PositionClosed, StatisticsUpdated, ParameterProposed
 
 A message's identifiers are derived from its cause, so the same cause gives the same message, byte for byte, however

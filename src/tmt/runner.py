@@ -103,6 +103,7 @@ class Runner:
         self._timeline: Timeline | None = None
         self._pending: list[Entry] = []
         self._expected: Iterator[Recorded] | None = None
+        self._sound = True
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -151,7 +152,20 @@ class Runner:
             )
 
     def step(self, message: m.Message) -> None:
-        """Run one input to the end of all that follows from it."""
+        """Run one input to the end of all that follows from it.
+
+        A step that raises is not recorded, and the runner is of no more use but to `commit` the steps before.
+        """
+        finished = len(self._pending)
+        self._sound = False
+        try:
+            self._run(message)
+        except BaseException:
+            del self._pending[finished:]
+            raise
+        self._sound = True
+
+    def _run(self, message: m.Message) -> None:
         if not isinstance(message, m.MarketDataReceived):
             self.timeline.advance(message.occurred_at_ns)
         self._bus.publish(message)
@@ -172,6 +186,7 @@ class Runner:
         Raises:
             CorruptLog: when the log is damaged, or gives other decisions than it holds.
         """
+        self._sound = False
         saved = self._log.load_snapshot()
         position = 0
         if saved is not None:
@@ -184,9 +199,12 @@ class Runner:
             self.step(m.decode(recorded.body))
         left = next(self._expected, None)
         self._expected = None
+        self._sound = left is None
         if left is not None:
             raise CorruptLog(
-                "TMT-L010", f"replaying the log never gives {left.type} {left.message_id}", where=f"event {left.position}"
+                "TMT-L010",
+                f"replaying the log never gives {left.type} {left.message_id}",
+                where=f"event {left.position}",
             )
         return checked
 
@@ -195,8 +213,10 @@ class Runner:
         return self._log.contains(message_id) or any(entry.message_id == message_id for entry in self._pending)
 
     def save(self) -> None:
-        """Commit, and keep a snapshot of everything at the head of the log."""
+        """Commit, and keep a snapshot of everything at the head of the log, unless a step or a recovery failed."""
         self.commit()
+        if not self._sound:
+            return
         self._log.save_snapshot(self._log.head(), msgspec.json.encode(self._snapshot()))
 
     def _snapshot(self) -> RunnerSnapshot:

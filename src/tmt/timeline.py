@@ -208,9 +208,7 @@ class Timeline:
 
     def snapshot(self) -> TimelineSnapshot:
         """All state, for a store."""
-        return TimelineSnapshot(
-            bars=self._bars.snapshot(), now_ns=self.now_ns, stale_at_ns=list(self._stale_at_ns)
-        )
+        return TimelineSnapshot(bars=self._bars.snapshot(), now_ns=self.now_ns, stale_at_ns=list(self._stale_at_ns))
 
     def restore(self, saved: TimelineSnapshot) -> None:
         """Become what `snapshot` saved."""

@@ -147,7 +147,9 @@ def diagram() -> str:
     lines.append(f"  venue -- {m.OrderFilled.__name__} --> books[(portfolio and ledger)]")
     lines.append(f"  execution -- {m.PositionClosed.__name__} --> improvement[{PATH[-1].title}]")
     lines.append(f"  improvement -. {m.ParameterProposed.__name__} .-> person([a person])")
-    lines += [f"  {place.name} -. {m.OrderDenied.__name__} .-> trail[(decision trail)]" for place in PATH if place.denies]
+    lines += [
+        f"  {place.name} -. {m.OrderDenied.__name__} .-> trail[(decision trail)]" for place in PATH if place.denies
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -111,7 +111,8 @@ class Waterfall:
         if now_ns <= approval.expires_at_ns:
             self.passes("approval_expired", age, limit, "seconds")
             return None
-        return self.denies("approval_expired", age, limit, "seconds", detail="the approval was used after its expiry")
+        detail = "the approval was used after its expiry"
+        return self.denies("approval_expired", age, limit, "seconds", detail=detail)
 
     def denies_too_small(self, instrument: Instrument, price: Decimal) -> Deny | None:
         """Refuse what is left when it is below the instrument's smallest quantity or notional, else None."""

@@ -10,11 +10,13 @@ from typing import Any, Final
 import click
 
 from tmt.cli.exit_codes import MEANINGS
+from tmt.cli.folders import Chosen
 from tmt.cli.registry import COMMANDS, GROUPS, Argument, Command, Option
 from tmt.cli.terminal import Terminal
 
 _KINDS: Final[dict[str, Any]] = {"text": str, "whole": int, "number": float}
 _EXITS_OF_ALL: Final = (0, 1, 2)
+_CHOSEN: Final = ("state", "book", "config", "overrides")
 
 
 class Group(click.Group):
@@ -84,7 +86,8 @@ def _callback(entry: Command) -> Callable[..., int]:
         module, _, function = entry.run.partition(":")
         run = getattr(importlib.import_module(module), function)
         terminal = Terminal(json=parameters.pop("json", False), plain=plain)
-        status: int | None = run(terminal, **parameters)
+        chosen = Chosen(**{name: parameters.pop(name) for name in _CHOSEN if name in parameters})
+        status: int | None = run(terminal, chosen, **parameters)
         return status or 0
 
     return call

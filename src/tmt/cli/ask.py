@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.cli.exit_codes import ExitCode
-from tmt.cli.folders import books_of, reading
+from tmt.cli.folders import Chosen, reading
 from tmt.cli.terminal import Terminal
 from tmt.cli.why import parse_time, render_trail, render_why_not
 from tmt.errors import InputError
@@ -23,16 +23,16 @@ _UNKNOWN = ("TMT-T001", "TMT-T003", "TMT-T004", "TMT-S006")
 Answer = TypeVar("Answer")
 
 
-def why(terminal: Terminal, id: str, state: str | None, book: str | None) -> None:  # noqa: A002
+def why(terminal: Terminal, chosen: Chosen, id: str) -> None:  # noqa: A002
     """`tmt why`."""
-    trail = _ask(lambda log: trail_of(log, id), terminal, state, book)
+    trail = _ask(lambda log: trail_of(log, id), terminal, chosen)
     _print(terminal, trail, lambda console: render_trail(trail, console))
 
 
-def why_not(terminal: Terminal, instrument: str, time: str, state: str | None, book: str | None) -> None:
+def why_not(terminal: Terminal, chosen: Chosen, instrument: str, time: str) -> None:
     """`tmt why-not`."""
     time_ns, utc_assumed = parse_time(time)
-    answer = _ask(lambda log: answer_of(log, instrument, time_ns), terminal, state, book)
+    answer = _ask(lambda log: answer_of(log, instrument, time_ns), terminal, chosen)
     _print(terminal, answer, lambda console: render_why_not(answer, console, utc_assumed=utc_assumed))
 
 
@@ -43,12 +43,10 @@ def _print(terminal: Terminal, answer: msgspec.Struct, render: Callable[[Console
         render(terminal.console(answers=True))
 
 
-def _ask(
-    question: Callable[[SqliteEventLog], Answer], terminal: Terminal, state: str | None, book: str | None
-) -> Answer:
+def _ask(question: Callable[[SqliteEventLog], Answer], terminal: Terminal, chosen: Chosen) -> Answer:
     first: InputError | None = None
-    books = books_of(state)
-    for name in _books_to_ask(state, book):
+    books = chosen.books
+    for name in _books_to_ask(chosen):
         try:
             with reading(books.path(name)) as log:
                 answer = question(log)
@@ -57,7 +55,7 @@ def _ask(
                 raise
             first = first or error
             continue
-        if name != books.current() and book is None:
+        if name != books.current() and chosen.book is None:
             terminal.say(f"from book {name}")
         return answer
     assert first is not None, "there is always one book to ask"
@@ -65,11 +63,11 @@ def _ask(
     raise first
 
 
-def _books_to_ask(state: str | None, book: str | None) -> Iterator[str]:
-    if book is not None:
-        yield book
+def _books_to_ask(chosen: Chosen) -> Iterator[str]:
+    if chosen.book is not None:
+        yield chosen.book
         return
-    books = books_of(state)
+    books = chosen.books
     current = books.current()
     yield current
     yield from (name for name in books.names() if name != current)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tmt.books import Books
-from tmt.cli.folders import books_of
+from tmt.cli.folders import Chosen
 from tmt.cli.results import Book, BookChanged, BookList
 from tmt.cli.terminal import Terminal, size_text, table
 
 
-def show(terminal: Terminal, state: str | None) -> None:
+def show(terminal: Terminal, chosen: Chosen) -> None:
     """`tmt book list`."""
-    books = books_of(state)
+    books = chosen.books
     current = books.current()
     listed = tuple(
         Book(
@@ -36,23 +35,23 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
-def new(terminal: Terminal, name: str, state: str | None) -> None:
+def new(terminal: Terminal, chosen: Chosen, name: str) -> None:
     """`tmt book new`."""
-    path = books_of(state).new(name)
+    path = chosen.books.new(name)
     terminal.answer(BookChanged(name=name, path=str(path)), f"book {name} is in use: {path}")
 
 
-def switch(terminal: Terminal, name: str, state: str | None) -> None:
+def switch(terminal: Terminal, chosen: Chosen, name: str) -> None:
     """`tmt book switch`."""
-    books = books_of(state)
+    books = chosen.books
     books.switch(name)
     terminal.answer(BookChanged(name=name, path=str(books.path(name))), f"book {name} is in use")
 
 
-def reset(terminal: Terminal, name: str | None, state: str | None) -> None:
+def reset(terminal: Terminal, chosen: Chosen, name: str | None) -> None:
     """`tmt book reset`."""
-    books: Books = books_of(state)
-    chosen = name or books.current()
-    moved_to = books.reset(chosen)
-    answer = BookChanged(name=chosen, path=str(books.path(chosen)), moved_to=str(moved_to))
-    terminal.answer(answer, f"book {chosen} starts anew; the old one is in {moved_to}")
+    books = chosen.books
+    book = name or books.current()
+    moved_to = books.reset(book)
+    answer = BookChanged(name=book, path=str(books.path(book)), moved_to=str(moved_to))
+    terminal.answer(answer, f"book {book} starts anew; the old one is in {moved_to}")

@@ -7,6 +7,7 @@ import sys
 from click.shell_completion import get_completion_class
 
 from tmt.cli.app import build
+from tmt.cli.folders import Chosen
 from tmt.cli.terminal import Terminal
 from tmt.config.source import did_you_mean
 from tmt.errors import InputError
@@ -14,7 +15,7 @@ from tmt.errors import InputError
 SHELLS = ("bash", "zsh", "fish")
 
 
-def run(_: Terminal, shell: str) -> None:
+def run(terminal: Terminal, chosen: Chosen, shell: str) -> None:
     """Print the script."""
     found = get_completion_class(shell) if shell in SHELLS else None
     if found is None:

@@ -5,32 +5,53 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.books import Books
 from tmt.errors import InputError
 
-
-def state_folder(given: str | None) -> Path:
-    """--state, else TMT_STATE, else the user's state folder."""
-    chosen = given or os.environ.get("TMT_STATE")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_state_path("tmt")
+if TYPE_CHECKING:
+    from tmt.adapters.event_log.sqlite import SqliteEventLog
+    from tmt.books import Books
 
 
-def config_folder(given: str | None) -> Path | None:
-    """--config, else TMT_CONFIG, else none: the package's defaults alone."""
-    chosen = given or os.environ.get("TMT_CONFIG")
-    return Path(chosen).expanduser() if chosen else None
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What --state, --book, --config and --set say; None and empty where they are not given."""
 
+    state: str | None = None
+    book: str | None = None
+    config: str | None = None
+    overrides: tuple[str, ...] = ()
 
-def books_of(state: str | None) -> Books:
-    """The books of the chosen state folder."""
-    return Books(state_folder(state))
+    @property
+    def state_folder(self) -> Path:
+        """--state, else TMT_STATE, else the user's state folder."""
+        chosen = self.state or os.environ.get("TMT_STATE")
+        if chosen:
+            return Path(chosen).expanduser()
+        import platformdirs
+
+        return platformdirs.user_state_path("tmt")
+
+    @property
+    def books(self) -> Books:
+        """The books of the state folder."""
+        from tmt.books import Books
+
+        return Books(self.state_folder)
+
+    @property
+    def book_name(self) -> str:
+        """--book, else the one in use."""
+        return self.book or self.books.current()
+
+    @property
+    def config_folder(self) -> str:
+        """--config, else TMT_CONFIG, absolute; empty when there is none: the package's defaults alone."""
+        chosen = self.config or os.environ.get("TMT_CONFIG")
+        return str(Path(chosen).expanduser().absolute()) if chosen else ""
 
 
 @contextmanager
@@ -40,6 +61,8 @@ def reading(path: Path) -> Iterator[SqliteEventLog]:
     Raises:
         InputError: when the book has no event log yet.
     """
+    from tmt.adapters.event_log.sqlite import SqliteEventLog
+
     file = path / "events.sqlite"
     if not file.is_file():
         fix = "run `tmt up` or `tmt replay` first, or choose another with --book or --state"

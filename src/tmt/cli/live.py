@@ -107,8 +107,8 @@ def _accounts(snapshot: DeskSnapshot) -> list[Text]:
 
 
 def _account(each: AccountLine) -> Text:
-    money = f"{_money(each.equity):>14} {_money(each.unrealised):>12} {each.currency:<4}"
-    losses = f"{_percent(each.drawdown_fraction):>7} {_percent(each.daily_loss_fraction):>7}"
+    money = f"{_money(each.equity):>13} {_money(each.unrealised):>10} {each.currency:<4}"
+    losses = f"{_percent(each.drawdown_fraction):>6} {_percent(each.daily_loss_fraction):>6}"
     suspended = f" SUSPENDED {each.suspended_by}" if each.suspended_by else ""
     return _line(f"{each.account:<10} {money} {losses}{suspended}", "bold red" if suspended else "")
 
@@ -132,9 +132,7 @@ def _breakers(snapshot: DeskSnapshot) -> list[Text]:
         return [_line(f"breakers: all {len(snapshot.breakers)} closed")]
     shown = troubled[: _ROWS_MAX["breakers"]]
     lines = [_line(f"BREAKER {each.tier}/{each.scope} {each.state}: {each.trigger}", "bold red") for each in shown]
-    if len(troubled) > len(shown):
-        lines[-1] = _line(f"{lines[-1].plain}; and {len(troubled) - len(shown)} more", "bold red")
-    return lines
+    return _counted(lines, len(troubled), "breakers")
 
 
 def _troubled(snapshot: DeskSnapshot) -> list[BreakerLine]:
@@ -161,7 +159,7 @@ def _agents(snapshot: DeskSnapshot) -> Text:
 def _counted(lines: list[Text], total: int, what: str) -> list[Text]:
     hidden = total - _ROWS_MAX[what]
     if hidden > 0:
-        lines[-1] = _line(f"{lines[-1].plain[: WIDTH - 12].rstrip()} +{hidden} more")
+        lines[-1] = _line(f"{lines[-1].plain[: WIDTH - 12].rstrip()} +{hidden} more", str(lines[-1].style))
     return lines
 
 

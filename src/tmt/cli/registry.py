@@ -54,7 +54,8 @@ class Command:
 
     Attributes:
         words: such as ("book", "reset").
-        run: "module:function", imported when the command runs; takes `Terminal` and the parameters by name.
+        run: "module:function", imported when the command runs; takes `Terminal`, `Chosen`, and what is left of the
+            parameters by name.
         result: "module:Struct" that `--json` prints; empty when the command has no `--json`.
         exits: exit statuses beside 0, 1 and 2.
         examples: command lines that work as they stand in a folder with the file quotes.csv.

@@ -73,7 +73,10 @@ class InstrumentData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataInspected(msgspec.Struct, frozen=True, kw_only=True):
-    """Recorded data. Times are ISO 8601 UTC, None when no row can be delivered."""
+    """Recorded data. Times are ISO 8601 UTC, None when no row can be delivered.
+
+    `bar_seconds`: length of the bars, 0 for ticks. `dropped`: rows that are not delivered.
+    """
 
     sources: tuple[str, ...]
     rows: int
@@ -82,6 +85,7 @@ class DataInspected(msgspec.Struct, frozen=True, kw_only=True):
     last_time: str | None
     bar_seconds: int
     instruments: tuple[InstrumentData, ...]
+    notes: tuple[str, ...]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tmt.cli.folders import config_folder
+from tmt.cli.folders import Chosen
 from tmt.cli.results import ConfigChecked, ConfigShown, KeyExplained
 from tmt.cli.terminal import Terminal, table
-from tmt.config import Loaded, load
+from tmt.config import Loaded
 from tmt.config.source import did_you_mean
 from tmt.errors import ConfigError
 
 
-def section_types() -> dict[str, Any]:
-    """Name and type of every section."""
-    from tmt.adapters.feed.config import FeedsConfig
-    from tmt.bootstrap import sections
-    from tmt.market.simulator import SimulatorConfig
+def load_settings(folder: str, overrides: Sequence[str] = ()) -> Loaded:
+    """The configuration in force: defaults, the files of `folder` unless it is empty, the environment, --set."""
+    from tmt.bootstrap import load_config
 
-    return {**sections(), "feeds": FeedsConfig, "simulator": SimulatorConfig}
-
-
-def load_settings(config: str | None, overrides: Sequence[str] = ()) -> Loaded:
-    """The configuration in force: defaults, the folder, the environment, --set."""
-    return load(section_types(), directory=config_folder(config), environment=os.environ, overrides=overrides)
+    directory = Path(folder) if folder else None
+    return load_config(directory, environment=os.environ, overrides=overrides)
 
 
-def show(terminal: Terminal, section: str | None, config: str | None, overrides: Sequence[str]) -> None:
+def show(terminal: Terminal, chosen: Chosen, section: str | None) -> None:
     """`tmt config show`."""
-    loaded = load_settings(config, overrides)
+    loaded = load_settings(chosen.config_folder, chosen.overrides)
     if section is not None and section not in loaded.sections:
         raise ConfigError("TMT-C009", f"there is no section '{section}'", fix=did_you_mean(section, loaded.sections))
-    chosen = {section: loaded.sections[section]} if section else loaded.sections
-    plain: dict[str, Any] = msgspec.to_builtins(chosen, str_keys=True)
+    shown = {section: loaded.sections[section]} if section else loaded.sections
+    plain: dict[str, Any] = msgspec.to_builtins(shown, str_keys=True)
     terminal.answer(ConfigShown(hash=loaded.hash, sections=plain), _as_yaml(plain))
 
 
@@ -47,19 +42,23 @@ def _as_yaml(plain: dict[str, Any]) -> str:
     return text
 
 
-def explain(terminal: Terminal, key: str, config: str | None, overrides: Sequence[str]) -> None:
+def explain(terminal: Terminal, chosen: Chosen, key: str) -> None:
     """`tmt config explain`."""
-    found = load_settings(config, overrides).explain(key)
-    rows: list[tuple[str, ...]] = [("key", found.key), ("value", found.value), ("set by", f"{found.layer}, {found.where}")]
+    found = load_settings(chosen.config_folder, chosen.overrides).explain(key)
+    rows: list[tuple[str, ...]] = [
+        ("key", found.key),
+        ("value", found.value),
+        ("set by", f"{found.layer}, {found.where}"),
+    ]
     if found.doc:
         rows.append(("means", found.doc))
     answer = KeyExplained(key=found.key, value=found.value, layer=found.layer, where=found.where, doc=found.doc)
     terminal.answer(answer, table(rows))
 
 
-def check(terminal: Terminal, config: str | None, overrides: Sequence[str]) -> None:
+def check(terminal: Terminal, chosen: Chosen) -> None:
     """`tmt config check`."""
-    loaded = load_settings(config, overrides)
+    loaded = load_settings(chosen.config_folder, chosen.overrides)
     changed = tuple(key for key, place in loaded.origins.items() if place.layer != "default" and "." in key)
     answer = ConfigChecked(hash=loaded.hash, sections=tuple(loaded.sections), changed=changed)
     lines = [f"valid: {len(loaded.sections)} sections, hash {loaded.hash}"]

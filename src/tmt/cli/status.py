@@ -8,7 +8,7 @@ import msgspec
 
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.cli.folders import books_of, reading
+from tmt.cli.folders import Chosen, reading
 from tmt.cli.results import Status
 from tmt.cli.terminal import Terminal
 from tmt.cli.times import iso
@@ -19,6 +19,7 @@ from tmt.ports.event_log import EventLog
 from tmt.projections.desk_view import DeskView
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
+from tmt.topology import PATH
 
 
 class _Saved(msgspec.Struct):
@@ -29,10 +30,9 @@ class _Saved(msgspec.Struct):
     ledger: LedgerSnapshot
 
 
-def run(terminal: Terminal, state: str | None, book: str | None) -> None:
+def run(terminal: Terminal, chosen: Chosen) -> None:
     """`tmt status`."""
-    books = books_of(state)
-    name = book or books.current()
+    books, name = chosen.books, chosen.book_name
     path = books.path(name)
     with reading(path) as log:
         answer = _status(name, path, log, running=books.is_in_use(name))
@@ -53,7 +53,7 @@ def run(terminal: Terminal, state: str | None, book: str | None) -> None:
 
 def _status(name: str, path: Path, log: SqliteEventLog, *, running: bool) -> Status:
     portfolio, counts = _folded(log)
-    view = DeskView(portfolio, ())
+    view = DeskView(portfolio, [place.agent for place in PATH])
     view.catch_up(log)
     session = next(iter(reversed(list(log.read(types=("SessionStarted",))))), None)
     started = None if session is None else m.decode(session.body)
@@ -62,7 +62,7 @@ def _status(name: str, path: Path, log: SqliteEventLog, *, running: bool) -> Sta
         book=name,
         path=str(path),
         running=running,
-        stopped=_is_stopped(log),
+        stopped=is_stopped(log),
         commands_waiting=waiting_commands(path),
         events=log.head(),
         last_recorded_at="" if newest is None else iso(newest.recorded_at_ns),
@@ -85,7 +85,8 @@ def _folded(log: EventLog) -> tuple[Portfolio, dict[str, int]]:
     return portfolio, counts
 
 
-def _is_stopped(log: EventLog) -> bool:
+def is_stopped(log: EventLog) -> bool:
+    """Whether the newest emergency stop has not been lifted."""
     last = ""
     for recorded in log.read(types=("StopTrading", "ResumeTrading")):
         last = recorded.type

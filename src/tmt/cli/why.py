@@ -111,8 +111,8 @@ def render_why_not(answer: WhyNot, console: Console, *, utc_assumed: bool = Fals
 
 def _render_timeframe(then: TimeframeThen, console: Console) -> None:
     console.print()
-    bar = "no closed bar" if then.bar is None else _bar_words(then.bar.bar)
-    console.print(f"[bold]{then.timeframe}[/] {escape(bar)}", highlight=False, soft_wrap=True)
+    bar = f"{then.timeframe}: no closed bar" if then.bar is None else _bar_words(then.bar.bar)
+    console.print(f"[bold]{escape(bar)}[/]", highlight=False, soft_wrap=True)
     for event in then.last_events:
         mark = " <- this bar" if event in then.at_bar else ""
         _say(console, event.occurred_at_ns, event.source, sentence(event) + mark)

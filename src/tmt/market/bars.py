@@ -147,4 +147,3 @@ class Bars:
         self._open = {(index, length): bar for index, length, bar in saved.open_bars}
         self._ends = [(bar.end_ns, index, length) for index, length, bar in saved.open_bars]
         heapq.heapify(self._ends)
-

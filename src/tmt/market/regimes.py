@@ -7,9 +7,12 @@ Wyckoff/SMI school teaches them), with failed ones among them so that none can b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import sqrt
 from typing import Final, NamedTuple
 
-import numpy as np
+Draw = Callable[[int, int], int]
+"""Gives a whole number from the first up to, not including, the second."""
 
 
 class Phase(NamedTuple):
@@ -109,27 +112,25 @@ class Course:
         self.minutes_left = 0
         self.target = start_level
 
-    def advance(self, level: float, random: np.random.Generator) -> None:
+    def advance(self, level: float, draw: Draw) -> None:
         """Go on to the next phase, or to a new schematic from `level` on, once the phase has used its minutes."""
         if self.minutes_left > 0:
             return
         if not self._levels:
-            self._levels = self._draw(level, random)
+            self._levels = self._schematic(level, draw)
         self.phase, self.minutes_left, self.target = self._levels.pop(0)
 
-    def _draw(self, level: float, random: np.random.Generator) -> list[tuple[Phase, int, float]]:
-        which, pace_index, height_percent, side = random.integers(0, (len(SCHEMATICS), len(_PACES), 51, 100)).tolist()
-        schematic, pace = SCHEMATICS[which], _PACES[pace_index]
-        height = level * self._day_move * (0.5 + height_percent / 100) * float(np.sqrt(pace))
+    def _schematic(self, level: float, draw: Draw) -> list[tuple[Phase, int, float]]:
+        schematic, pace = SCHEMATICS[draw(0, len(SCHEMATICS))], _PACES[draw(0, len(_PACES))]
+        height = level * self._day_move * draw(50, 101) / 100 * sqrt(pace)
         # Far from where it began, the market rather turns back.
         down_percent = 50 + max(-45, min(45, round((level / self._home - 1) / self._day_move * 5)))
-        direction = -1 if side < down_percent else 1
-        stretches = random.integers(70, 141, len(schematic.phases)).tolist()
+        direction = -1 if draw(0, 100) < down_percent else 1
         return [
             (
                 phase,
-                max(2, round(phase.minutes * pace * stretch / 100)),
+                max(2, round(phase.minutes * pace * draw(70, 141) / 100)),
                 level + direction * (phase.level - schematic.start) * height,
             )
-            for phase, stretch in zip(schematic.phases, stretches, strict=True)
+            for phase in schematic.phases
         ]

@@ -36,6 +36,8 @@ _VOLATILITY_RANGE: Final = (0.4, 3.0)
 _JUMP_PER_MINUTES: Final = 3000
 _ROWS_PER_MINUTE_MIN: Final = 4
 _TICKS_MIN: Final = 1000
+_NOISE: Final = 0.8
+"""Share of a usual move that is noise; the course of the market makes the rest."""
 
 
 class SimulatedMarket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -252,6 +254,10 @@ class _Fold:
     def next_block(self, number: int, start_ns: int, is_open: NDArray[np.bool_]) -> Minutes:
         minutes, markets = is_open.shape
         random = _generator(self._config.seed, number, 0)
+
+        def draw(low: int, high: int) -> int:
+            return int(random.integers(low, high))
+
         noise = (
             random.standard_normal((minutes, 1)) * self._common + random.standard_normal((minutes, markets)) * self._own
         )
@@ -268,13 +274,13 @@ class _Fold:
             for minute in np.flatnonzero(is_open[:, market]).tolist():
                 course = self._courses[market]
                 level = opening[minute, market] = self._levels[market]
-                course.advance(level, random)
+                course.advance(level, draw)
                 self._volatility[market] = _next_volatility(self._volatility[market], float(shock[minute, market]))
                 usual = level * self._minute_move[market] * self._volatility[market] * course.phase.volatility
                 drift = (course.target - level) / course.minutes_left
                 course.minutes_left -= 1
-                self._levels[market] = closing[minute, market] = level + drift + 0.6 * usual * moves[minute]
-                deviation[minute, market] = 0.6 * usual
+                self._levels[market] = closing[minute, market] = level + drift + _NOISE * usual * moves[minute]
+                deviation[minute, market] = _NOISE * usual
                 volume[minute, market] = course.phase.volume
         lively = (activity[:, None] + volume) / 2
         mean_rows = float(self._config.rows_per_second) * 60
@@ -301,4 +307,4 @@ def _next_volatility(volatility: float, shock: float) -> float:
 
 
 def _generator(seed: int, block: int, level: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, block, level))))
+    return np.random.Generator(np.random.PCG64((seed, block, level)))

@@ -39,5 +39,5 @@ class Feed(Protocol):
         ...
 
     def total_rows(self) -> int | None:
-        """Rows in the whole feed before bad ones are dropped; None when it is endless."""
+        """About how many rows the whole feed has, to show progress; None when it is endless."""
         ...

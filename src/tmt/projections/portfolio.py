@@ -52,7 +52,7 @@ class Portfolio:
             case m.GateApproval():
                 self.state.working[message.order.order_id] = self._working(message)
             case m.OrderDenied():
-                self.state.working.pop(message.order_id, None)
+                self._deny(message.order_id)
             case m.OrderSubmitted():
                 self._submit(message)
             case m.OrderReplaced():
@@ -104,6 +104,11 @@ class Portfolio:
 
     def _working(self, approval: m.GateApproval) -> WorkingOrder:
         return WorkingOrder(order=approval.order, remaining=approval.order.quantity, client_order_id="")
+
+    def _deny(self, order_id: str) -> None:
+        known = self.state.working.get(order_id)
+        if known is not None and not known.client_order_id:
+            del self.state.working[order_id]
 
     def _submit(self, message: m.OrderSubmitted) -> None:
         order = message.order

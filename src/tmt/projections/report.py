@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -169,13 +169,7 @@ def result_of(
     session = tally.session
     assert session is not None, "a desk that ran has said that a session began"
     return ReplayResult(
-        mode=session.mode,
-        software_version=session.software_version,
-        inputs=session.inputs,
-        simulated=session.simulated,
-        instruments=tuple(instrument.symbol for instrument in session.instruments),
-        config_hash=session.config_hash,
-        seed=session.seed,
+        **_of_session(session),
         first_time_ns=_first_time_ns(log),
         last_time_ns=portfolio.now_ns,
         resumed=resumed,
@@ -196,6 +190,12 @@ def result_of(
         invariants_checked=invariants_checked,
         breaches=tuple(tally.breaches),
     )
+
+
+def _of_session(session: m.SessionStarted) -> dict[str, Any]:
+    names = ("mode", "software_version", "inputs", "simulated", "config_hash", "seed")
+    symbols = tuple(instrument.symbol for instrument in session.instruments)
+    return {**{name: getattr(session, name) for name in names}, "instruments": symbols}
 
 
 def _first_time_ns(log: EventLog) -> int | None:

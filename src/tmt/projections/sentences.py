@@ -11,7 +11,9 @@ from tmt.domain.session import NANOSECONDS_PER_SECOND
 
 
 def plain(value: Decimal) -> str:
-    """Digits without exponent or trailing zeros."""
+    """Digits without exponent or trailing zeros; zero has no sign."""
+    if value == ZERO:
+        return "0"
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 

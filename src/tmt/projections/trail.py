@@ -30,6 +30,7 @@ Report: TypeAlias = (
     | m.CancelRejected
 )
 
+_WITHOUT_UNIT: Final = ("fraction", "ratio", "count")
 _HOLDING_IDS: Final = ("OrderSized", "OrderDenied", "OrderSubmitted", "OrderFilled")
 
 
@@ -192,14 +193,19 @@ def orders_after(log: EventLog, origin: m.Message) -> tuple[OrderTrail, ...]:
             order_id = _order_of(message)
             if order_id:
                 by_order.setdefault(order_id, []).append(message)
-    return tuple(_order_trail(log, order_id, said) for order_id, said in by_order.items())
+    return tuple(
+        _order_trail(log, order_id, said)
+        for order_id, said in by_order.items()
+        # A closing order's family also holds the end of the position that another order opened.
+        if any(isinstance(each, m.GateApproval | m.OrderDenied) for each in said)
+    )
 
 
 def flip_of(denial: m.OrderDenied) -> str:
     """The smallest change that the deciding rule would have let pass, in words."""
     rule = next((check.rule for check in reversed(denial.checks) if check.outcome == "deny"), denial.reason)
     measured, limit = denial.measured, denial.limit
-    unit = f" {denial.unit}"
+    unit = "" if denial.unit in _WITHOUT_UNIT else f" {denial.unit}"
     if denial.unit == "count" and (measured, limit) == (ZERO, ONE):
         return f"{rule} would have passed if this were not so: {denial.detail}"
     if denial.unit == "price" and "tick" in denial.reason and limit > ZERO:

@@ -59,6 +59,14 @@ def test_trades_meet_the_quote_in_force_and_the_taker_is_told_from_the_maker(tmp
     assert quality(feed).depth_messages == 1
 
 
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 4, 8192])
+def test_the_quote_in_force_does_not_depend_on_batches(tmp_path: Path, batch_rows: int) -> None:
+    messages = (trade(6, "5.00"), trade(7, "7.00"), quote(1, "8.00", "9.00"), trade(8, "9.00"), trade(9, "8.00"))
+    feed = open_replay([tape(tmp_path, *messages)], BTCUSDT, FEEDS, batch_rows)
+    assert column(feed, "bid") == [499, 699, 800, 800, 800]
+    assert column(feed, "ask") == [501, 701, 900, 900, 900]
+
+
 def test_missing_trade_ids_are_counted_and_repeated_ones_dropped(tmp_path: Path) -> None:
     trades = (trade(7, "1"), trade(8, "2"), trade(8, "2"), trade(11, "3"), trade(10, "4"))
     feed = replay(tape(tmp_path, quote(1, "1", "2"), *trades))

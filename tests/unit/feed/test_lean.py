@@ -1,6 +1,7 @@
 """LEAN's files: ticks and bars, quotes and trades, on their own clocks."""
 
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,12 @@ def test_the_last_row_of_a_bar_comes_before_the_next_bar_also_when_the_clock_goe
     feed = open_replay([lean_zip(tmp_path, "spy.csv", *lines)], SPY, FEEDS)
     times = column(feed, "time_ns")
     assert len(times) == 32
-    assert all(earlier < later for earlier, later in zip(times, times[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(times))
     assert (quality(feed).out_of_order, quality(feed).clock_switches) == (0, 1)
 
 
 def test_a_bar_whose_close_is_above_its_high_is_dropped_and_counted(tmp_path: Path) -> None:
-    lines = ("19980102 09:00,10,12,9,13,1", "19980102 10:00,10,12,9,12,1")
+    lines = ("19980102 09:00,10000,12000,9000,12001,1", "19980102 10:00,10000,12000,9000,12000,1")
     feed = open_replay([lean_zip(tmp_path, "spy.csv", *lines)], SPY, FEEDS)
     assert len(rows_of(feed)) == 4
     assert quality(feed).inconsistent_bars == 1

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("two_days")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch_rows=st.integers(1, 12), from_sequence=st.integers(0, 12))
 @example(batch_rows=1, from_sequence=0)
 @example(batch_rows=5, from_sequence=5)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.unit.agents.desk import CONFIG_HASH, EURUSD, GBPUSD, START_NS, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.domain.money import ZERO
@@ -12,7 +13,6 @@ from tmt.domain.order import Order, OrderType, Side
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.market.bar import Bar, Timeframe
 from tmt.ports.event_log import Entry
-from tests.unit.agents.desk import CONFIG_HASH, EURUSD, GBPUSD, START_NS, make_account, make_order, make_quote
 
 Told = TypeVar("Told", bound=m.Message)
 
@@ -147,12 +147,14 @@ class Story:
         """Let `order` through the first `gates` gates; the last approval."""
         said = cause
         for kind, gate in GATES[:gates]:
-            extra = {"rule_book": "default", "rule_book_version": 1} if kind is m.ComplianceApproved else {}
+            extra: dict[str, Any] = (
+                {"rule_book": "default", "rule_book_version": 1} if kind is m.ComplianceApproved else {}
+            )
             said = self.tell(
                 kind.caused_by(
                     said,
                     gate,
-                    order.account,
+                    order.order_id,
                     order=order,
                     checks=(make_check(f"{gate}.some_rule", "0.01", "0.02"),),
                     expires_at_ns=BAR_END_NS + 30 * NANOSECONDS_PER_SECOND,
@@ -190,7 +192,7 @@ class Story:
         )
         return submitted
 
-    def _names(self, order: Order, client_order_id: str) -> dict[str, str]:
+    def _names(self, order: Order, client_order_id: str) -> dict[str, Any]:
         return {
             "client_order_id": client_order_id,
             "order_id": order.order_id,

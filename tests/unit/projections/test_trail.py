@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.unit.agents.desk import make_order
-from tests.unit.projections.story import BAR_END_NS, GATES, QUOTE, OneSignal, make_denial
+from tests.unit.projections.story import BAR_END_NS, GATES, QUOTE, OneSignal, make_bar, make_denial
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.domain.money import decode_hook
@@ -87,9 +88,7 @@ def test_a_denial_tells_the_gates_before_it_and_what_would_have_changed_it(
         ("human_behavior", "approved"),
         ("compliance", "denied"),
     ]
-    assert order.flip.startswith(
-        "compliance.daily_loss would have passed at 0.05 fraction or below: 0.002 fraction less"
-    )
+    assert order.flip.startswith("compliance.daily_loss would have passed at 0.05 or below: 0.002 less")
     assert order.complete
 
 
@@ -167,7 +166,7 @@ def test_an_emergency_stop_leads_to_the_orders_that_closed_positions(tmp_path: P
 
 
 def propose(cause: m.Message | None = None, account: str = "alpha") -> m.OrderProposed:
-    fields = {
+    fields: dict[str, Any] = {
         "account": account,
         "instrument": "EURUSD",
         "side": Side.SELL,
@@ -208,7 +207,7 @@ def test_a_fill_whose_order_went_around_a_gate_is_incomplete(tmp_path: Path, ski
     order = make_order("EURUSD", Side.BUY, "1000", QUOTE, order_id="order-x")
     said: m.Message = story.signal
     for kind, gate in GATES[:skipped] + GATES[skipped + 1 :]:
-        extra = {"rule_book": "default", "rule_book_version": 1} if kind is m.ComplianceApproved else {}
+        extra: dict[str, Any] = {"rule_book": "default", "rule_book_version": 1} if kind is m.ComplianceApproved else {}
         approval = kind.caused_by(
             said, gate, "order-x", order=order, checks=(), expires_at_ns=BAR_END_NS, config_hash="config", **extra
         )
@@ -217,6 +216,46 @@ def test_a_fill_whose_order_went_around_a_gate_is_incomplete(tmp_path: Path, ski
     log = story.write(tmp_path)
     assert incomplete_fills(log) == (fill.message_id,)
     assert not why(log, fill.message_id).complete
+
+
+def test_a_fill_of_an_order_that_was_never_submitted_is_incomplete(tmp_path: Path) -> None:
+    story = OneSignal()
+    order = make_order("EURUSD", Side.BUY, "1000", QUOTE, order_id="order-x")
+    released = story.pass_gates(story.signal, order)
+    fill = story.tell(
+        msgspec.structs.replace(
+            story.entry, message_id="unsubmitted", causation_id=released.message_id, order_id="order-x"
+        )
+    )
+    log = story.write(tmp_path)
+    assert incomplete_fills(log) == (fill.message_id,)
+    assert not why(log, fill.message_id).complete
+
+
+def test_a_denial_after_a_skipped_gate_is_incomplete(tmp_path: Path) -> None:
+    story = OneSignal()
+    order = make_order("EURUSD", Side.BUY, "1000", QUOTE, order_id="order-x", account="beta")
+    sized = story.pass_gates(story.signal, order, gates=1)
+    behaved = story.tell(
+        m.BehaviourApproved.caused_by(
+            sized, "human_behavior", order=order, checks=(), expires_at_ns=BAR_END_NS, config_hash="config"
+        )
+    )
+    story.tell(
+        msgspec.structs.replace(
+            story.denial, message_id="denial-x", causation_id=behaved.message_id, order_id="order-x"
+        )
+    )
+    [denied] = why(story.write(tmp_path), "denial-x").orders
+    assert denied.state == "denied by compliance (daily_loss)"
+    assert not denied.complete
+
+
+def test_events_after_the_signal_are_not_part_of_its_trail(tmp_path: Path) -> None:
+    story = OneSignal()
+    later = story.tell(make_bar(BAR_END_NS))
+    story.see_signal(later)
+    assert len(why(story.write(tmp_path), story.signal.message_id).events) == 1
 
 
 def is_approval_of(message: m.Message, order_id: str) -> bool:
@@ -230,8 +269,8 @@ def test_every_fill_of_an_honest_log_is_complete(log: SqliteEventLog) -> None:
 @pytest.mark.parametrize(
     ("measured", "limit", "words"),
     [
-        ("0.050001", "0.05", "at 0.05 fraction or below: 0.000001 fraction less than the 0.050001 measured"),
-        ("0.049999", "0.05", "at 0.05 fraction or above: 0.000001 fraction more than the 0.049999 measured"),
+        ("0.050001", "0.05", "at 0.05 or below: 0.000001 less than the 0.050001 measured"),
+        ("0.049999", "0.05", "at 0.05 or above: 0.000001 more than the 0.049999 measured"),
         ("0.05", "0.05", "to the last digit told"),
     ],
 )

@@ -39,7 +39,7 @@ class Recording:
 
     Attributes:
         first_ns: event time of its first row, or of the start of its day; recordings are read in this order.
-        rows: it will give, before bad ones are dropped.
+        rows: about how many it will give, to show progress.
         source: the line of `Feed.sources`.
         read: reads it from its beginning, a bounded part at a time.
     """

@@ -127,14 +127,10 @@ def _takes_effect(before: Breaker | None, said: m.BreakerTransition) -> bool:
     """Whether what was said still holds: another answer to the same cause may have opened the breaker since."""
     if before is None or before.status is not Status.OPEN:
         return True
-    match said:
-        case m.BreakerOpened():
-            return RANKS.get(said.trigger, 1) >= RANKS.get(before.trigger, 1)
-        case m.BreakerReduced():
-            return False
-        case _:
-            is_later = before.resumes_by == COOL_DOWN and said.occurred_at_ns > before.since_ns
-            return said.resumes_by == PERSON or is_later
+    if isinstance(said, m.BreakerOpened):
+        return RANKS.get(said.trigger, 1) >= RANKS.get(before.trigger, 1)
+    is_later = before.resumes_by == COOL_DOWN and said.occurred_at_ns > before.since_ns
+    return said.resumes_by == PERSON or is_later
 
 
 def _after(before: Breaker | None, said: m.BreakerTransition) -> Breaker:

@@ -72,7 +72,7 @@ class ComplianceAgent:
             case Deny() as deny:
                 return denied(approval, self.name, approval.order, deny)
 
-    def _watch(self, message: Message) -> list[Message]:
+    def _watch(self, message: BarClosed | OrderFilled) -> list[Message]:
         return [
             AccountSuspended.caused_by(
                 message,
@@ -84,5 +84,5 @@ class ComplianceAgent:
                 limit=finding.limit,
                 unit=finding.unit,
             )
-            for account, rule, finding in suspensions_due(self.state, self._portfolio, self._books)
+            for account, rule, finding in suspensions_due(self.state, message, self._portfolio, self._books)
         ]

@@ -5,7 +5,6 @@ Amounts are in the account's currency. A fact that cannot be known raises `Unkno
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -77,7 +76,7 @@ class Case:
         """Equity if every working order filled and every stop were hit, this order's included."""
         account = self.account.account_id
         losses = [self._position_risk(position) for position in self.portfolio.positions(account)]
-        for other in self._others():
+        for other in self._others:
             instrument = self._instrument(other.instrument)
             losses.append(self._converted(_risk(other, other.quantity, instrument), instrument.quote_currency))
         return self.equity - sum(losses, self.risk_amount)
@@ -86,13 +85,17 @@ class Case:
     def symbols(self) -> tuple[str, ...]:
         """Instruments that the account holds, works or wants, sorted."""
         held = {position.instrument for position in self.portfolio.positions(self.account.account_id)}
-        return tuple(sorted(held | {other.instrument for other in self._others()} | {self.order.instrument}))
+        return tuple(sorted(held | {other.instrument for other in self._others} | {self.order.instrument}))
 
-    def exposure_amount(self, symbol: str) -> Decimal:
-        """Notional of the larger position that working orders, this one included, can lead to in one instrument."""
+    @cached_property
+    def exposures(self) -> dict[str, Decimal]:
+        """By instrument: notional of the largest position that working orders, this one included, can lead to."""
+        return {symbol: self._exposure(symbol) for symbol in self.symbols}
+
+    def _exposure(self, symbol: str) -> Decimal:
         quantity = self.portfolio.position(self.account.account_id, symbol).quantity
         pending = {Side.BUY: ZERO, Side.SELL: ZERO}
-        for order in (*self._others(), *([] if self.order.reduce_only else [self.order])):
+        for order in (*self._others, *([] if self.order.reduce_only else [self.order])):
             if order.instrument == symbol:
                 pending[order.side] += order.quantity
         largest = max(abs(quantity + pending[Side.BUY]), abs(quantity - pending[Side.SELL]))
@@ -108,17 +111,19 @@ class Case:
         against = max(ZERO, -held * self.order.side.sign)
         working = (
             other.quantity
-            for other in self._others()
+            for other in self._others
             if other.instrument == self.order.instrument and other.side is self.order.side.opposite
         )
         return sum(working, against)
 
-    def _others(self) -> Iterator[Order]:
+    @cached_property
+    def _others(self) -> tuple[Order, ...]:
         """The account's other working orders that may open a position, with the quantity still open."""
-        for working in self.portfolio.working(self.account.account_id):
-            order = working.order
-            if order.order_id != self.order.order_id and not order.reduce_only:
-                yield msgspec.structs.replace(order, quantity=working.remaining)
+        return tuple(
+            msgspec.structs.replace(working.order, quantity=working.remaining)
+            for working in self.portfolio.working(self.account.account_id)
+            if working.order.order_id != self.order.order_id and not working.order.reduce_only
+        )
 
     def _position_risk(self, position: Position) -> Decimal:
         instrument, mark = self._instrument(position.instrument), self._mark(position.instrument)

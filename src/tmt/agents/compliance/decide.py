@@ -15,7 +15,15 @@ from tmt.agents.compliance.rules import DailyLoss, LossRule
 from tmt.agents.verdict import Approve, Deny, Waterfall, shrinks_position
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.session import day_bounds_ns
-from tmt.messages import AccountSuspended, BehaviourApproved, ComplianceApproved, Message, ResumeTrading
+from tmt.messages import (
+    AccountSuspended,
+    BarClosed,
+    BehaviourApproved,
+    ComplianceApproved,
+    Message,
+    OrderFilled,
+    ResumeTrading,
+)
 from tmt.projections.portfolio import Portfolio
 
 APPROVALS_REMEMBERED: Final = 1024
@@ -73,15 +81,17 @@ def decide(
 
 
 def suspensions_due(
-    state: ComplianceState, portfolio: Portfolio, books: dict[str, RuleBook]
+    state: ComplianceState, message: BarClosed | OrderFilled, portfolio: Portfolio, books: dict[str, RuleBook]
 ) -> Iterator[tuple[str, LossRule, Finding]]:
     """Accounts whose equity is now beyond a hard loss limit and that are not suspended yet, with the rule broken.
 
+    A fill concerns its account, a bar every account that holds something.
     An account that a person reinstated while it is still beyond its limit is due again at once.
     """
     for account in portfolio.accounts:
         name, book = account.account_id, books.get(account.rule_book)
-        if book is None or suspension_in_force(state, name, portfolio) is not None:
+        moved = name == message.account if isinstance(message, OrderFilled) else bool(portfolio.positions(name))
+        if book is None or not moved or suspension_in_force(state, name, portfolio) is not None:
             continue
         for rule in book.loss_rules():
             try:

@@ -23,6 +23,7 @@ from tmt.agents.compliance.rules import (
     PositionSizeMax,
     PositionsMax,
     RiskPerTrade,
+    Rule,
 )
 
 AnyRule = (
@@ -40,7 +41,7 @@ AnyRule = (
     | NoHedging
 )
 
-REQUIRED: Final = (DailyLoss, Drawdown, RiskPerTrade, Leverage)
+REQUIRED: Final[tuple[type[Rule], ...]] = (DailyLoss, Drawdown, RiskPerTrade, Leverage)
 """Kinds of rule that no book may lack, each as a hard rule."""
 
 

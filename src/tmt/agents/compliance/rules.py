@@ -139,7 +139,7 @@ class PositionSizeMax(Rule, frozen=True, kw_only=True, tag="position_size_max"):
         positive("equity_ratio_max", self.equity_ratio_max)
 
     def check(self, case: Case) -> Finding:
-        exposure = case.exposure_amount(case.order.instrument)
+        exposure = case.exposures[case.order.instrument]
         return _share_of_equity(case, exposure, self.equity_ratio_max, "ratio", f"in {case.order.instrument}")
 
 
@@ -152,7 +152,7 @@ class Leverage(Rule, frozen=True, kw_only=True, tag="leverage"):
         positive("equity_ratio_max", self.equity_ratio_max)
 
     def check(self, case: Case) -> Finding:
-        exposure = sum((case.exposure_amount(symbol) for symbol in case.symbols), ZERO)
+        exposure = sum(case.exposures.values(), ZERO)
         return _share_of_equity(case, exposure, self.equity_ratio_max, "ratio", "of gross exposure")
 
 

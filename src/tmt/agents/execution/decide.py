@@ -113,6 +113,8 @@ Outcome: TypeAlias = Submit | Deny | Cancel | Replace | Illegal | None
 def decide(state: ExecutionState, message: Message, now_ns: int) -> Outcome:
     """What follows from `message` at event time `now_ns`, given what came before."""
     match message:
+        case VenueEvent():
+            return _illegal(state, message)
         case OrderReleased():
             return _submit(state, message, now_ns)
         case CancelOrder():
@@ -127,8 +129,6 @@ def decide(state: ExecutionState, message: Message, now_ns: int) -> Outcome:
             return Cancel(_entries(state, message.scope), "account_breaker")
         case AccountSuspended():
             return Cancel(_entries(state, message.account), "account_suspended")
-        case VenueEvent():
-            return _illegal(state, message)
         case _:
             return None
 
@@ -190,14 +190,14 @@ def _state_after(order: TrackedOrder, event: VenueEvent) -> OrderState:
 def evolve(state: ExecutionState, message: Message, config: ExecutionConfig) -> ExecutionState:
     """The state after `message`; the same object when it does not concern execution's orders."""
     match message:
-        case OrderSubmitted():
-            return _submitted(state, message, config)
-        case CancelSubmitted():
-            return _mark_cancelling(state, message.client_order_id, True)
         case CancelRejected():
             return _mark_cancelling(state, message.client_order_id, False)
         case VenueEvent():
             return _follow(state, message, config)
+        case OrderSubmitted():
+            return _submitted(state, message, config)
+        case CancelSubmitted():
+            return _mark_cancelling(state, message.client_order_id, True)
         case _:
             return state
 

@@ -1,6 +1,7 @@
 """The concentration gate tells a doubling from a hedge, and never adds quantity."""
 
 from decimal import Decimal
+from math import sqrt
 from typing import Any
 
 import msgspec
@@ -50,7 +51,7 @@ def make_agent(desk: Desk, **changes: Any) -> AntiCorrelationAgent:
 def correlated(coefficient: str) -> AntiCorrelationState:
     """EURUSD and GBPUSD whose returns correlate exactly so: cosines of two vectors of four equal blocks."""
     rho = Decimal(coefficient)
-    other = float((1 - rho * rho).sqrt())
+    other = sqrt(1 - float(rho) ** 2)
     ends = tuple(range(40))
     first = [1.0, -1.0, 1.0, -1.0] * 10
     second = [1.0, -1.0, -1.0, 1.0] * 10
@@ -142,6 +143,16 @@ def test_working_orders_of_every_account_count() -> None:
     assert reason(judge(desk, agent)) == "correlation"
 
 
+def test_a_working_order_that_only_reduces_is_no_bet() -> None:
+    desk = make_desk()
+    agent = make_agent(desk)
+    agent.state = correlated("1")
+    desk.approve(
+        m.OrderSized, make_order("GBPUSD", Side.BUY, "1000", QUOTE, account="beta", order_id="other", reduce_only=True)
+    )
+    assert quantity(judge(desk, agent)) == Decimal(100000)
+
+
 def test_positions_that_cancel_across_accounts_are_no_bet() -> None:
     desk = make_desk()
     agent = make_agent(desk)
@@ -155,7 +166,7 @@ def test_the_order_is_not_compared_with_itself_nor_with_its_own_instrument() -> 
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "1000", "1", account="beta")
     said = judge(desk, make_agent(desk))
-    assert [check.rule for check in said.checks if "correlation." in check.rule] == []
+    assert [check.rule for check in said.checks if ".correlation." in check.rule] == []
 
 
 def test_closing_passes_whatever_it_correlates_with() -> None:
@@ -252,6 +263,26 @@ def test_an_unpriced_position_anywhere_is_refused() -> None:
     assert reason(judge(desk, make_agent(desk))) == "no_equity"
 
 
+def test_closing_passes_where_nothing_can_be_valued() -> None:
+    desk = make_desk()
+    desk.hold("SPY", Side.BUY, "10", "1", account="beta")
+    desk.hold("EURUSD", Side.BUY, "5000", "1")
+    desk.portfolio.state.marks.clear()
+    desk.portfolio._equity.clear()
+    assert quantity(judge(desk, make_agent(desk), Side.SELL, "5000", reduce_only=True)) == Decimal(5000)
+
+
+def test_working_orders_count_in_a_currency_where_they_add_and_never_make_room() -> None:
+    desk = make_desk()
+    agent = make_agent(desk, currency_net_ratio_max="1")
+    for side, order_id in ((Side.BUY, "a"), (Side.SELL, "b")):
+        order = make_order("EURUSD", side, "150000", QUOTE, account="beta", order_id=order_id, stop_loss="0.5")
+        desk.approve(m.OrderSized, order)
+    assert quantity(judge(desk, agent)) == Decimal(50000)
+    desk.approve(m.OrderSized, make_order("EURUSD", Side.BUY, "50000", QUOTE, account="beta", order_id="c"))
+    assert reason(judge(desk, agent)) == "currency_net"
+
+
 def test_an_unknown_account_is_refused() -> None:
     desk = make_desk()
     assert reason(judge(desk, make_agent(desk), account="nobody")) == "unknown_account"
@@ -302,6 +333,14 @@ def test_correlation_keeps_its_digits_at_high_levels_and_small_moves() -> None:
     )
     [pair] = correlation_matrix(state, 30)
     assert pair.coefficient == Decimal(-1)
+
+
+def test_correlation_is_of_moves_about_their_means() -> None:
+    ends = tuple(range(40))
+    rows = {"A": (2.0, 0.0, 2.0, 0.0) * 10, "B": (2.0, 0.0, 0.0, 2.0) * 10}
+    series = {name: ReturnSeries(39, 1.0, ends, row) for name, row in rows.items()}
+    [pair] = correlation_matrix(AntiCorrelationState(series=series), 30)
+    assert pair.coefficient == 0
 
 
 def test_what_never_moves_correlates_with_nothing() -> None:

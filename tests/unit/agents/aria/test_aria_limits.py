@@ -168,6 +168,44 @@ def test_gross_exposure_counts_the_worse_side_of_working_orders() -> None:
     assert quantity(ask(desk, gross_exposure_ratio_max="2")) == Decimal(150000)
 
 
+def test_a_working_hedge_does_not_make_room_in_a_currency() -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "100000", "1", stop="1")
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.SELL, "100000", ONE_DOLLAR, stop_loss="1.00"))
+    assert quantity(ask(desk, currency_exposure_ratio_max="2")) == Decimal(100000)
+
+
+def test_a_working_order_on_the_other_side_does_not_make_room_in_the_instrument() -> None:
+    desk = make_desk()
+    desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, "100000", ONE_DOLLAR, stop_loss="1.00"))
+    assert quantity(ask(desk, instrument_exposure_ratio_max="1.5")) == Decimal(150000)
+
+
+def test_a_working_order_that_only_reduces_is_no_heat() -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "9500", "1", stop="1")
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.SELL, "9500", ONE_DOLLAR, reduce_only=True))
+    assert quantity(ask(desk)) == Decimal(200000)
+
+
+def test_the_part_that_closes_takes_no_risk() -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
+    assert quantity(ask(desk, side=Side.SELL, stop="1.01000", risk_multiplier="3")) == Decimal(250000)
+
+
+def test_the_part_that_closes_passes_where_other_positions_are_beyond_the_gross_limit() -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
+    desk.hold("GBPUSD", Side.BUY, "400000", "1", stop="1")
+    said = ask(desk, side=Side.SELL, stop="1.01000", gross_exposure_ratio_max="1.5")
+    assert quantity(said) == Decimal(50000)
+
+
+def test_a_limit_that_leaves_exactly_the_smallest_order_passes() -> None:
+    assert quantity(ask(make_desk(), instrument_exposure_ratio_max="0.00001")) == Decimal(1)
+
+
 def test_shares_are_no_bet_on_a_currency() -> None:
     desk = make_desk()
     desk.hold("SPY", Side.BUY, "100", "500", stop="500")

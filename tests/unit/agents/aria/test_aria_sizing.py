@@ -201,17 +201,12 @@ def test_a_market_that_never_changes_is_of_middling_volatility() -> None:
 def test_closed_bars_move_the_average_true_range_by_wilders_rule() -> None:
     desk = Desk()
     agent = make_agent(desk, atr_bars="2", volatility_bars_min="2", volatility_window_bars="3")
-    for close, high, low in (
-        ("1.0", "1.2", "1.0"),
-        ("1.5", "1.5", "1.4"),
-        ("1.5", "1.6", "1.4"),
-        ("1.5", "1.6", "1.4"),
-    ):
+    bars = (("1.0", "1.2", "1.0"), ("1.5", "1.5", "1.4"), ("1.2", "1.3", "1.2"), ("1.2", "1.3", "1.1"))
+    for close, high, low in bars:
         agent.handle(desk.bar("EURUSD", close, high=high, low=low, timeframe=Timeframe.M5))
-    track = agent.state.volatility["EURUSD/5m"]
-    # True ranges 0.2, 0.5 (the gap counts), 0.2, 0.2.
-    assert track.ranges_pico == (350_000_000_000, 275_000_000_000, 237_500_000_000)
-    agent.handle(desk.bar("EURUSD", "1.5", timeframe=Timeframe.M5))
+    # True ranges, with the gaps up and down: 0.2, 0.5, 0.3, 0.2.
+    assert agent.state.volatility["EURUSD/5m"].ranges_pico == (350_000_000_000, 325_000_000_000, 262_500_000_000)
+    agent.handle(desk.bar("EURUSD", "1.2", timeframe=Timeframe.M5))
     assert len(agent.state.volatility["EURUSD/5m"].ranges_pico) == 3
 
 

@@ -49,7 +49,7 @@ def test_lenient_warns_on_a_soft_rule_and_shows_what_strict_would_have_measured(
     answer = Court(book_with(STOP), config=LENIENT).buy("1000", stop_loss=None)
     assert isinstance(answer, m.ComplianceApproved)
     [check] = [check for check in answer.checks if check.rule == "compliance.stop"]
-    assert (check.outcome, check.measured, check.limit) == ("warn", 0, 1)
+    assert (check.outcome, check.measured, check.limit) == ("warn", Decimal(0), Decimal(1))
     assert reason(Court(book_with(STOP)).buy("1000", stop_loss=None)) == "stop"
 
 
@@ -98,6 +98,10 @@ def test_an_account_beyond_its_daily_loss_is_suspended_and_at_it_is_not(amount: 
         assert (answer.account, answer.rule, answer.limit) == ("alpha", "daily", Decimal("0.05"))
 
 
+def test_a_profit_suspends_nobody() -> None:
+    assert losing(Court(book_with(DAILY, FALL)), -20000) == []
+
+
 def test_an_account_is_suspended_once() -> None:
     court = Court(book_with(DAILY))
     losing(court, 6000)
@@ -140,7 +144,7 @@ def test_a_daily_suspension_lifts_when_the_accounts_day_turns_and_not_by_a_perso
 
 def test_a_drawdown_suspension_lasts_until_a_person_resumes() -> None:
     court = Court(book_with(FALL))
-    court.desk.hold("SPY", Side.BUY, "1000", "500", stop="480")
+    court.desk.hold("SPY", Side.BUY, "1000", "500", stop="495")
     [answer] = court.tell(court.desk.mark("SPY", "489.999"))
     assert isinstance(answer, m.AccountSuspended)
     court.tell(court.desk.mark("SPY", "510"))

@@ -218,8 +218,8 @@ def test_nothing_is_opened_against_a_position_or_a_working_order() -> None:
 def test_amounts_are_converted_into_the_accounts_currency() -> None:
     rule = RiskPerTrade(id="risk", hard=True, equity_fraction_max=Decimal("0.01"))
     court = Court(book_with(rule), desk=Desk(make_account(deposit="100000")))
-    court.desk.mark("USDJPY", "150")
-    order: dict[str, Any] = {"quote": make_quote("150"), "stop_loss": "148.5"}  # 1.5 JPY a unit: 0.01 USD
+    court.desk.mark("USDJPY", "125")
+    order: dict[str, Any] = {"quote": make_quote("125"), "stop_loss": "123.75"}  # 1.25 JPY a unit: 0.01 USD
     assert reason(court.order("USDJPY", Side.BUY, "100000", **order)) == "approved"
     assert reason(court.order("USDJPY", Side.BUY, "101000", **order)) == "risk"
 

@@ -231,6 +231,17 @@ def test_an_order_without_a_bracket_has_no_ids_for_one() -> None:
     assert submitted.stop_loss_client_order_id is submitted.take_profit_client_order_id is None
 
 
+def test_a_bracket_of_one_leg_has_one_id() -> None:
+    (stopped,) = Desk().deliver([released("a", stop_loss_price=Decimal(95))])
+    (taking,) = Desk().deliver([released("a", take_profit_price=Decimal(110))])
+    assert isinstance(stopped, OrderSubmitted)
+    assert isinstance(taking, OrderSubmitted)
+    assert stopped.stop_loss_client_order_id is not None
+    assert stopped.take_profit_client_order_id is None
+    assert taking.stop_loss_client_order_id is None
+    assert taking.take_profit_client_order_id is not None
+
+
 @pytest.mark.parametrize(("late_ns", "kind"), [(-1, OrderSubmitted), (0, OrderSubmitted), (1, OrderDenied)])
 def test_a_release_is_not_used_after_its_expiry(late_ns: int, kind: type[Message]) -> None:
     desk = Desk()
@@ -479,7 +490,7 @@ def test_when_trading_stops_entries_are_cancelled_and_exits_stay(
 
 def test_an_agents_breaker_cancels_nothing() -> None:
     desk, _, _ = desk_with_orders()
-    assert desk.deliver([opened("agent", "wyckoff")]) == []
+    assert desk.deliver([opened("agent", "ACC")]) == []
 
 
 def test_what_is_being_cancelled_is_not_cancelled_again_unless_the_venue_refused() -> None:
@@ -529,7 +540,8 @@ def test_the_state_survives_its_snapshot() -> None:
 
 def test_a_message_that_concerns_nobody_leaves_the_state_itself() -> None:
     desk, _, _ = desk_with_orders()
-    for message in (STOP, SUSPENDED, report(CancelRejected, "x", "0")):
+    working = next(iter(desk.agent.state.orders))
+    for message in (STOP, SUSPENDED, report(CancelRejected, "x", "0"), report(CancelRejected, working, "0")):
         assert evolve(desk.agent.state, message, CONFIG) is desk.agent.state
 
 

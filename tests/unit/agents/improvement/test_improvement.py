@@ -98,11 +98,10 @@ def test_evidence_in_favour_raises_no_risk() -> None:
 def test_a_second_crossing_proposes_again() -> None:
     agent = make_agent()
     assert len(proposals(close(agent, *["-100"] * 30))) == 1
-    assert proposals(close(agent, "100000")) == []
-    recovered = last_statistics(close(agent, "0"))
-    assert recovered.expectancy_r_high > 0
-    crossings = proposals(close(agent, *["-100"] * 30, setup="lps"))
-    assert len(crossings) == 1
+    recovered = close(agent, "4000")
+    assert last_statistics(recovered).expectancy_r_high > 0
+    assert proposals(recovered) == []
+    assert len(proposals(close(agent, *["-100"] * 120))) == 1
 
 
 @pytest.mark.parametrize(("confidence_min", "expected"), [("0.89", 1), ("0.90", 1), ("0.91", 0)])

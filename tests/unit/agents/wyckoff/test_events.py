@@ -3,54 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
+from tests.unit.agents.wyckoff.round_numbers import RANGE, READING, TRACK
 from tests.unit.agents.wyckoff.schematic import config
 from tmt.agents.wyckoff import events
-from tmt.agents.wyckoff.phases import judge
-from tmt.agents.wyckoff.track import Figures, Reading, Track
-from tmt.agents.wyckoff.trading_range import TradingRange, after_event, follow
+from tmt.agents.wyckoff.track import Figures
+from tmt.agents.wyckoff.trading_range import after_event, follow
 from tmt.domain.order import Side
 
 RULES = config()
 TINY = 1e-6
-# True range and mean spread are 100 units, mean effort 10; 100 bars between 1000 and 1100, then a bar under judgement.
-TRACK = Track(
-    places=3,
-    bars=100,
-    window=(Figures(1_100.0, 1_000.0, 1_050.0, 10.0),) * 100,
-    true_range=100.0,
-    spread=100.0,
-    effort=10.0,
-    effort_deviation=2.0,
-    close=1_050.0,
-)
-RANGE = TradingRange(
-    range_id="r",
-    phase="B",
-    opened=50,
-    atr=100.0,
-    origin=2_000.0,
-    support=1_000.0,
-    resistance=1_400.0,
-    peak=1_400.0,
-    climax_spread=300.0,
-    climax_effort_ratio=4.0,
-    climax_strength=0.9,
-    edges_known=True,
-    thrust_low=950.0,
-)
-READING = Reading(
-    sign=1,
-    number=101,
-    high=1_120.0,
-    low=1_040.0,
-    close=1_110.0,
-    spread=80.0,
-    location=0.875,
-    spread_ratio=0.8,
-    effort_ratio=0.7,
-    effort_tells=True,
-    atr=100.0,
-)
 Changes = dict[str, float]
 
 
@@ -204,22 +165,6 @@ def test_last_points_are_few_and_apart(told: int, tested: int, seen: bool) -> No
     assert (event is not None) is seen
 
 
-@pytest.mark.parametrize(("opened", "phase"), [(101 - 240, None), (101 - 241, "abandoned")])
-def test_a_range_lives_its_lifetime_and_no_longer(opened: int, phase: str | None) -> None:
-    held = replace(RANGE, opened=opened, tested=100)
-    verdict = judge(TRACK, held, TRACK.window[-1], replace(READING, low=1_200.0, close=1_250.0), RULES)
-    assert (None if verdict is None else verdict.phase) == phase
-
-
-@pytest.mark.parametrize(("opened", "event"), [(86, "spring"), (87, "ST")])
-def test_a_spring_wants_a_cause(opened: int, event: str) -> None:
-    reading = replace(READING, low=980.0)
-    verdict = judge(TRACK, replace(RANGE, opened=opened), TRACK.window[-1], reading, RULES)
-    assert verdict is not None
-    assert verdict.event is not None
-    assert verdict.event.name == event
-
-
 def test_both_directions_have_names_and_they_come_back() -> None:
     for name in ("PS", "SC", "AR", "ST", "spring", "test", "SOS", "LPS", "BU", "failure"):
         assert events.canonical(events.name_for(Side.BUY, name)) == name
@@ -245,3 +190,11 @@ def test_the_best_dry_up_counts() -> None:
     assert (once.support, once.tested, once.dry_up_strength) == (1_000.0, 101, 0.6)
     twice = after_event(once, "ST", 990.0, 0.5, 110)
     assert (twice.support, twice.tested, twice.dry_up_strength) == (990.0, 110, 0.6)
+
+
+def test_until_the_rally_is_over_both_edges_move_and_then_only_the_upper_one() -> None:
+    young = replace(RANGE, phase="A", edges_known=False)
+    assert follow(young, 1_450.0, 980.0, 1_200.0, 102, 50.0).support == 980.0
+    older = follow(replace(young, edges_known=True), 1_450.0, 980.0, 1_200.0, 102, 50.0)
+    assert (older.support, older.resistance) == (1_000.0, 1_450.0)
+    assert follow(RANGE, 1_450.0, 980.0, 1_200.0, 102, 50.0).resistance == 1_400.0

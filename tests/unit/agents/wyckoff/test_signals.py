@@ -10,11 +10,11 @@ from tests.unit.agents.wyckoff.schematic import SYMBOL, bars_of, closed, config,
 from tmt.agents.wyckoff import WyckoffAgent, WyckoffConfig
 from tmt.agents.wyckoff.events import Evidence, beyond, within
 from tmt.agents.wyckoff.signals import agreement_of, count_target, to_grid, weigh
-from tmt.agents.wyckoff.track import Track
+from tmt.agents.wyckoff.track import Figures, Track
 from tmt.agents.wyckoff.trading_range import TradingRange
 from tmt.domain.order import Side
 from tmt.market.bar import Bar
-from tmt.messages import SignalRaised
+from tmt.messages import Message, SignalRaised
 
 BARS = bars_of(schematic.accumulation_with_spring().bars)
 TO_SPRING = BARS[:144]
@@ -146,3 +146,68 @@ def test_a_longer_timeframe_that_is_not_known_says_nothing() -> None:
 def test_strength_is_a_half_at_the_rule_and_bounded() -> None:
     assert [beyond(value, 2.0) for value in (2.0, 3.0, 4.0, 9.0)] == [0.5, 0.75, 1.0, 1.0]
     assert [within(value, 2.0) for value in (2.0, 1.0, 0.0, 9.0)] == [0.5, 0.75, 1.0, 0.0]
+
+
+def sprung(side: Side, extreme: float, near: float, far: float) -> TradingRange:
+    edges = [side.sign * each for each in (extreme, near, far)]
+    return held(
+        phase="C",
+        phase_number=90,
+        support=edges[1],
+        resistance=edges[2],
+        thrust_low=edges[0],
+        line=edges[0],
+        spring_strength=0.9,
+        atr=100.0,
+        columns=20,
+        column_extreme=side.sign * 11_070.0,
+    )
+
+
+def told_in_the_middle(ranges: dict[str, TradingRange]) -> list[Message]:
+    agent = WyckoffAgent(ruled(confidence_min=Decimal("0.5")))
+    deliver(agent, started(instrument()))
+    window = (Figures(11_100.0, 11_000.0, 11_050.0, 10.0),) * 100
+    track = Track(
+        places=3,
+        bars=100,
+        window=window,
+        true_range=100.0,
+        spread=100.0,
+        effort=10.0,
+        effort_deviation=2.0,
+        ranges=ranges,
+    )
+    agent.state = replace(agent.state, tracks={f"{SYMBOL} 5m": track})
+    return deliver(agent, closed(bars_of([schematic.Ticks(1_107, 1_110, 1_104, 1_107, 5)])[0]))
+
+
+LONG = sprung(Side.BUY, 10_950.0, 11_000.0, 11_400.0)
+SHORT = sprung(Side.SELL, 11_250.0, 11_200.0, 10_800.0)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "setups"),
+    [
+        ({"buy": LONG}, ["spring_test"]),
+        ({"sell": SHORT}, ["UTAD_test"]),
+        ({"buy": LONG, "sell": SHORT}, []),
+    ],
+)
+def test_two_opposite_views_of_one_bar_are_no_view(ranges: dict[str, TradingRange], setups: list[str]) -> None:
+    told = told_in_the_middle(ranges)
+    assert [each.setup for each in signals(told)] == setups
+    assert [each.event for each in schematic.events(told)] == ["test"] * len(ranges)
+
+
+@pytest.mark.parametrize(("columns", "count"), [(74, 1), (75, 0), (76, 0)])
+def test_a_target_at_or_below_zero_is_no_target(columns: int, count: int) -> None:
+    told = told_in_the_middle({"sell": replace(SHORT, columns=columns, resistance=-3_000.0)})
+    assert [each.event for each in schematic.events(told)] == ["test"]
+    assert len(signals(told)) == count
+
+
+def test_a_distance_is_told_in_the_money_of_the_price() -> None:
+    climax = schematic.events(schematic.analyse(BARS))[0]
+    (atr,) = (each for each in climax.evidence if each.name == "average_true_range")
+    assert (atr.value, atr.unit) == (Decimal("0.2000000"), "price")

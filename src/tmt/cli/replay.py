@@ -1,0 +1,140 @@
+"""`tmt replay`: the desk over recorded data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tmt import messages as m
+from tmt.cli.folders import Chosen
+from tmt.cli.pace import Pace
+from tmt.cli.plan import Plan
+from tmt.cli.progress import Progress
+from tmt.cli.session import TURN_SECONDS_MAX, Interruption, Session, finish, interruptible, open_session, same_command
+from tmt.cli.terminal import Terminal
+from tmt.cli.why import parse_time
+from tmt.domain.identity import derive_id
+from tmt.errors import InputError
+from tmt.ports.event_log import EventLog
+
+
+def run(
+    terminal: Terminal,
+    chosen: Chosen,
+    paths: Sequence[str],
+    instrument: str,
+    seed: int,
+    until: str | None,
+    speed: float | None,
+    decisions: str | None,
+) -> int:
+    """`tmt replay`."""
+    until_ns = None if until is None else _until(terminal, until)
+    refuse_speed(speed)
+    plan = Plan(
+        mode="replay",
+        paths=tuple(str(Path(path).resolve()) for path in paths),
+        instrument=instrument,
+        seed=seed,
+        start="",
+        config=chosen.config_folder,
+        overrides=tuple(chosen.overrides),
+    )
+    books = chosen.books
+    name = chosen.book or _book_for(plan, chosen)
+    with interruptible() as interruption, open_session(plan, books.ensure(name), terminal) as session:
+        _announce(terminal, session, name)
+        desk = session.desk
+        with Progress(terminal, desk.feed.total_rows(), desk.runner.next_sequence) as progress:
+
+            def tell() -> None:
+                progress.tell(desk.runner.next_sequence, desk.runner.timeline.now_ns)
+
+            if speed is None:
+                session.take_all(desk.batches(until_ns), interruption, tell)
+            else:
+                run_paced(session, interruption, tell, speed=speed, until_ns=until_ns)
+        if decisions is not None:
+            _write_decisions(desk.log, Path(decisions))
+        return finish(terminal, session, interruption, name)
+
+
+def run_paced(
+    session: Session,
+    interruption: Interruption,
+    told: Callable[[], None],
+    *,
+    speed: float,
+    until_ns: int | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Take rows as their time comes, until the feed ends, somebody interrupts, or `seconds` of wall time are over."""
+    desk = session.desk
+    start_ns = time.monotonic_ns()
+    end_ns = None if seconds is None else start_ns + int(seconds * 1_000_000_000)
+    pace = Pace(
+        desk.batches(until_ns),
+        event_start_ns=desk.runner.timeline.now_ns,
+        wall_start_ns=start_ns,
+        speed=speed,
+    )
+    while not interruption:
+        now_ns = time.monotonic_ns()
+        if end_ns is not None and now_ns >= end_ns:
+            return
+        due_ns = pace.due_ns(now_ns)
+        batch = pace.rows_before(due_ns)
+        if batch is not None:
+            desk.take(batch)
+        elif pace.ended:
+            return
+        else:
+            desk.advance(due_ns)
+        session.obey()
+        told()
+        if batch is None:
+            time.sleep(TURN_SECONDS_MAX / 2)
+
+
+def refuse_speed(speed: float | None) -> None:
+    """Raise InputError unless `speed` is above 0 and at most 1,000,000."""
+    if speed is not None and not 0 < speed <= 1_000_000:
+        raise InputError("TMT-X005", f"--speed must be above 0 and at most 1000000, was {speed:g}", fix="leave it out")
+
+
+def _until(terminal: Terminal, text: str) -> int:
+    time_ns, utc_assumed = parse_time(text)
+    if utc_assumed:
+        terminal.say("--until has no time zone: taken as UTC")
+    return time_ns
+
+
+def _book_for(plan: Plan, chosen: Chosen) -> str:
+    # In a state folder that somebody chose, the book in use is meant; else replays must not fill the desk's own book.
+    if chosen.state:
+        return chosen.books.current()
+    key = derive_id(*plan.paths, plan.instrument, str(plan.seed), plan.config, *plan.overrides, plan.load().hash)
+    return f"replay-{key[:10]}"
+
+
+def _announce(terminal: Terminal, session: Session, book: str) -> None:
+    desk = session.desk
+    if desk.feed.simulated:
+        terminal.say("DEMO: the market data are made up")
+    if session.recovery.resumed:
+        terminal.say(
+            f"book {book} goes on after row {desk.runner.next_sequence:,}; `tmt book reset {book}` starts over"
+        )
+    else:
+        terminal.say(f"book {book} is new; ctrl-C keeps what is done, the same command goes on: {same_command()}")
+
+
+def _write_decisions(log: EventLog, path: Path) -> None:
+    kinds = tuple(sorted(kind.__name__ for kind in m.DECISIONS))
+    try:
+        with path.open("wb") as file:
+            for recorded in log.read(types=kinds):
+                file.write(recorded.body + b"\n")
+    except OSError as error:
+        raise InputError("TMT-X006", f"cannot write the decisions: {error.strerror}", where=str(path)) from error

@@ -1,0 +1,125 @@
+"""`tmt up`: the desk in real time."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tmt import messages as m
+from tmt.cli.folders import Chosen
+from tmt.cli.live import LiveView, log_line
+from tmt.cli.plan import Plan
+from tmt.cli.replay import refuse_speed, run_paced
+from tmt.cli.session import Session, finish, interruptible, open_session
+from tmt.cli.terminal import Terminal
+from tmt.errors import InputError
+from tmt.projections.desk_view import DeskSnapshot, DeskView
+
+VIEW_SECONDS: Final = 0.25
+LINE_SECONDS: Final = 5.0
+
+
+def run(
+    terminal: Terminal,
+    chosen: Chosen,
+    feed: Sequence[str],
+    instrument: str | None,
+    speed: float,
+    seed: int,
+    port: int | None,
+    seconds: float | None,
+    headless: bool,
+) -> int:
+    """`tmt up`."""
+    refuse_speed(speed)
+    if seconds is not None and seconds <= 0:
+        raise InputError("TMT-X005", f"--for must be above 0 seconds, was {seconds:g}", fix="leave it out")
+    name = chosen.book_name
+    folder = chosen.books.ensure(name)
+    plan = _plan(chosen, feed, instrument, seed, Plan.of(folder))
+    with interruptible() as interruption, open_session(plan, folder, terminal) as session:
+        if session.desk.feed.simulated:
+            terminal.say("DEMO: the market data are made up")
+        _serve_page(terminal, session, port)
+        live = terminal.interactive and not headless and not terminal.json
+        with _shown(terminal, session, live=live) as tell:
+            run_paced(session, interruption, tell, speed=speed, seconds=seconds)
+        return finish(terminal, session, interruption, name)
+
+
+def _plan(chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int, former: Plan | None) -> Plan:
+    simulated = tuple(feed) == ("simulator",)
+    if simulated and instrument is not None:
+        raise InputError("TMT-X007", "--instrument is for recorded data; the simulator has its own", fix="leave it out")
+    start = "" if not simulated else datetime.now(UTC).replace(second=0, microsecond=0).isoformat()
+    plan = Plan(
+        mode="up",
+        paths=() if simulated else tuple(str(Path(path).resolve()) for path in feed),
+        instrument=instrument or "",
+        seed=seed,
+        start=former.start if former is not None and former.start else start,
+        config=chosen.config_folder,
+        overrides=tuple(chosen.overrides),
+    )
+    if former is not None:
+        plan.refuse_other(former)
+    return plan
+
+
+def _serve_page(terminal: Terminal, session: Session, port: int | None) -> None:
+    if port is None:
+        return
+    if importlib.util.find_spec("tmt.gateway") is None:
+        terminal.say(f"no page is built in yet: --port {port} is not used")
+        return
+    importlib.import_module("tmt.gateway").serve(session.desk, port)
+
+
+@contextmanager
+def _shown(terminal: Terminal, session: Session, *, live: bool) -> Iterator[Callable[[], None]]:
+    watch = _Watch(session)
+    if not live:
+        lines = _Rarely(LINE_SECONDS, lambda: terminal.say(log_line(watch.look())))
+        terminal.say(log_line(watch.look()))
+        yield lines
+        return
+    with LiveView(terminal.console()) as view:
+        view.show(watch.look())
+        yield _Rarely(VIEW_SECONDS, lambda: view.show(watch.look()))
+
+
+class _Watch:
+    """The desk's view, which follows the log."""
+
+    def __init__(self, session: Session) -> None:
+        self._desk = session.desk
+        self._view = DeskView(self._desk.portfolio, self._desk.runner.agents)
+        self._view.catch_up(self._desk.log)
+        self._position = self._desk.log.head()
+
+    def look(self) -> DeskSnapshot:
+        for recorded in self._desk.log.read(after=self._position):
+            self._view.handle(m.decode(recorded.body))
+            self._position = recorded.position
+        return self._view.snapshot(self._desk.runner.counts, self._desk.feed.quality)
+
+
+class _Rarely:
+    """Calls `act` at most once in `seconds` of wall time."""
+
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._acted_seconds = time.monotonic()
+
+    def __call__(self) -> None:
+        now_seconds = time.monotonic()
+        if now_seconds - self._acted_seconds >= self._seconds:
+            self._acted_seconds = now_seconds
+            self._act()
