@@ -336,6 +336,7 @@ def _build_runner(
         Timeline(
             bars,
             venue,
+            feed.expected,
             stale_after_seconds * NANOSECONDS_PER_SECOND,
             bus.publish,
             one_row_at_a_time=one_row_at_a_time,

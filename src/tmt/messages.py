@@ -17,7 +17,7 @@ the market data were cut into batches. When it was written down belongs to the l
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import msgspec
 
@@ -38,12 +38,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
     """What every message carries.
 
     Attributes:
+        starts_trail: whether a message of this type is the root of a decision trail: a signal or a proposal.
         message_id: derived from the cause, the type and a key.
-        correlation_id: the signal, proposal or input at the root.
+        correlation_id: the signal or proposal that it belongs to, else the message at the root.
         causation_id: the message that this one follows from; empty for a root.
         occurred_at_ns: event time, UTC.
         source: the agent, venue or person that says it.
     """
+
+    starts_trail: ClassVar[bool] = False
 
     message_id: str
     correlation_id: str
@@ -74,9 +77,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
         cls, cause: Message, source: str, *key: str, occurred_at_ns: int | None = None, **fields: Any
     ) -> Self:
         """A message that follows from `cause`; `key` tells siblings of one type apart."""
+        message_id = derive_id(cause.message_id, cls.__name__, *key)
         return cls(
-            message_id=derive_id(cause.message_id, cls.__name__, *key),
-            correlation_id=cause.correlation_id,
+            message_id=message_id,
+            correlation_id=message_id if cls.starts_trail else cause.correlation_id,
             causation_id=cause.message_id,
             occurred_at_ns=cause.occurred_at_ns if occurred_at_ns is None else occurred_at_ns,
             source=source,
@@ -142,6 +146,8 @@ class TimeAdvanced(Message, frozen=True, kw_only=True):
 
 class OrderProposed(Message, frozen=True, kw_only=True):
     """A person or a foreign client wants an order; it passes the same gates as a signal."""
+
+    starts_trail: ClassVar[bool] = True
 
     account: str
     instrument: str
@@ -279,6 +285,8 @@ class PhaseChanged(Message, frozen=True, kw_only=True):
 
 class SignalRaised(Message, frozen=True, kw_only=True):
     """A view: enter at the market on `side`, be wrong at `stop_price`, be right at `target_price`."""
+
+    starts_trail: ClassVar[bool] = True
 
     instrument: str
     timeframe: Timeframe

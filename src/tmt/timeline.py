@@ -6,13 +6,14 @@ The result depends on the rows alone, never on how they were cut into batches or
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tmt.domain.session import SessionHours
 from tmt.market import kernel
 from tmt.market.bars import Bars, BarsSnapshot
 from tmt.market.batch import COLUMNS, MarketBatch
@@ -83,7 +84,8 @@ class Timeline:
     Args:
         bars: the open bars; their state is the kernel's.
         venue: the paper venue.
-        stale_after_ns: silence, while the session is open, after which an instrument's feed is stale.
+        expected: when rows are expected, by instrument.
+        stale_after_ns: silence, while rows are expected, after which an instrument's feed is stale.
         emit: takes each message at once, and everything that follows from it.
         one_row_at_a_time: the oracle: every row goes through plain Python, bounds or not.
     """
@@ -92,6 +94,7 @@ class Timeline:
         self,
         bars: Bars,
         venue: MatchingVenue,
+        expected: Sequence[SessionHours],
         stale_after_ns: int,
         emit: Callable[[Message], None],
         *,
@@ -99,6 +102,7 @@ class Timeline:
     ) -> None:
         self._bars = bars
         self._venue = venue
+        self._expected = tuple(expected)
         self._stale_after_ns = stale_after_ns
         self._emit = emit
         self._oracle = one_row_at_a_time
@@ -190,7 +194,7 @@ class Timeline:
             return
         self._stale_at_ns[index] = NEVER_NS
         self._bars.state[index, kernel.STALE] = 1
-        if self._bars.instruments[index].session.is_open(due_ns):
+        if self._expected[index].is_open(due_ns):
             symbol = self._symbols[index]
             self._emit(FeedStale.root("market", due_ns, symbol, str(last_ns), instrument=symbol, last_ns=last_ns))
             self._bars.state[index, kernel.STALE] = 2

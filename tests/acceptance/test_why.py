@@ -22,7 +22,7 @@ BATCHES = 4
 
 @pytest.fixture(scope="module")
 def desk(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    loaded = load_config(None, {})
+    loaded = load_config(None)
     instruments = {each.symbol: each for each in loaded.sections["instruments"].instruments}
     feed = open_replay([test_data / "eurusd_bars_hour"], instruments["EURUSD"], loaded.sections["feeds"])
     book = tmp_path_factory.mktemp("book")

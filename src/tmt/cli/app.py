@@ -68,16 +68,19 @@ def _parameter(declared: Argument | Option) -> click.Parameter:
     names = [*declared.flags, declared.keyword]
     if declared.kind == "flag":
         return click.Option(names, is_flag=True, help=declared.help)
-    default = (declared.default,) if declared.repeated and declared.default is not None else declared.default
+    # A default of None is a value to click, which a required option would take for given.
+    given: dict[str, Any] = {}
+    if declared.default is not None:
+        given["default"] = (declared.default,) if declared.repeated else declared.default
     return click.Option(
         names,
         type=kind,
         help=declared.help,
-        default=default,
         required=declared.required,
         multiple=declared.repeated,
         metavar=declared.metavar or None,
         show_default=declared.default is not None,
+        **given,
     )
 
 

@@ -104,6 +104,8 @@ def _in_log(path: Path, message_id: str) -> tuple[int | None, int]:
     if not (path / "events.sqlite").is_file():
         return None, 0
     with reading(path) as log:
-        recorded = log.correlated(message_id)
-    position = next((each.position for each in recorded if each.message_id == message_id), None)
-    return position, sum(each.type == "OrderProposed" for each in recorded)
+        found = log.find(message_id, 1)
+        position = found[0].position if found else None
+        wanted = message_id.encode()
+        proposals = log.read(types=("OrderProposed",), after=position or 0)
+        return position, sum(wanted in each.body for each in proposals)

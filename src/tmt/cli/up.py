@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +16,14 @@ from tmt.cli.plan import Plan
 from tmt.cli.replay import refuse_speed, run_paced
 from tmt.cli.session import Session, finish, interruptible, open_session
 from tmt.cli.terminal import Terminal
-from tmt.errors import InputError
+from tmt.errors import AdapterUnavailable, InputError
 from tmt.projections.desk_view import DeskSnapshot, DeskView
 
+PORT: Final = 8000
+"""Of the page, where nobody named one."""
+
 VIEW_SECONDS: Final = 0.25
+PAGE_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 5.0
 
 
@@ -40,15 +42,22 @@ def run(
     refuse_speed(speed)
     if seconds is not None and seconds <= 0:
         raise InputError("TMT-X005", f"--for must be above 0 seconds, was {seconds:g}", fix="leave it out")
+    if port is not None and not 0 <= port <= 65_535:
+        raise InputError("TMT-X005", f"--port must be 0 to 65535, was {port}", fix=f"leave it out for {PORT}")
     name = chosen.book_name
     folder = chosen.books.ensure(name)
     plan = _plan(chosen, feed, instrument, seed, Plan.of(folder))
     with interruptible() as interruption, open_session(plan, folder, terminal) as session:
         if session.desk.feed.simulated:
             terminal.say("DEMO: the market data are made up")
-        _serve_page(terminal, session, port)
         live = terminal.interactive and not headless and not terminal.json
-        with _shown(terminal, session, live=live) as tell:
+        watch = _Watch(session)
+        with _served(terminal, watch, port) as tell_page, _shown(terminal, watch, live=live) as tell_terminal:
+
+            def tell() -> None:
+                tell_page()
+                tell_terminal()
+
             run_paced(session, interruption, tell, speed=speed, seconds=seconds)
         return finish(terminal, session, interruption, name)
 
@@ -72,18 +81,30 @@ def _plan(chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int
     return plan
 
 
-def _serve_page(terminal: Terminal, session: Session, port: int | None) -> None:
-    if port is None:
+@contextmanager
+def _served(terminal: Terminal, watch: _Watch, port: int | None) -> Iterator[Callable[[], None]]:
+    """The page. A port that somebody named must be free; without the usual one the desk goes on alone."""
+    from tmt.adapters.clock.system import SystemClock
+    from tmt.gateway.app import DeskWindow
+    from tmt.gateway.server import serve
+
+    window = DeskWindow(SystemClock())
+    try:
+        server = serve(window, PORT if port is None else port)
+    except AdapterUnavailable as error:
+        if port is not None:
+            raise
+        terminal.say(f"{error.code}: {error.what}; the desk runs without its page. {error.fix}")
+        yield lambda: None
         return
-    if importlib.util.find_spec("tmt.gateway") is None:
-        terminal.say(f"no page is built in yet: --port {port} is not used")
-        return
-    importlib.import_module("tmt.gateway").serve(session.desk, port)
+    with server:
+        terminal.say(f"page: {server.url}")
+        window.show(watch.look())
+        yield _Rarely(PAGE_SECONDS, lambda: window.show(watch.look()))
 
 
 @contextmanager
-def _shown(terminal: Terminal, session: Session, *, live: bool) -> Iterator[Callable[[], None]]:
-    watch = _Watch(session)
+def _shown(terminal: Terminal, watch: _Watch, *, live: bool) -> Iterator[Callable[[], None]]:
     if not live:
         lines = _Rarely(LINE_SECONDS, lambda: terminal.say(log_line(watch.look())))
         terminal.say(log_line(watch.look()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from tmt.domain.session import SessionHours
 from tmt.market.batch import MarketBatch
 from tmt.market.quality import FeedQuality
 
@@ -19,11 +20,21 @@ class Feed(Protocol):
         symbols: `MarketBatch.symbols`; fixed for the feed's life.
         simulated: whether the data are made up; shown wherever the feed is named.
         sources: a line each: name, SHA-256, format, rows or bars, time zone, and what was made up on the way.
+        bar_seconds: length of the bars that the rows were made of; 0 for quotes and trades as they came.
+        traded: symbols whose rows include trades, so that bars can be made of trades.
+        expected: when rows are expected, in the order of `symbols`; silence outside is no fault.
     """
 
     symbols: tuple[str, ...]
     simulated: bool
     sources: tuple[str, ...]
+
+    @property
+    def bar_seconds(self) -> int: ...
+    @property
+    def traded(self) -> tuple[str, ...]: ...
+    @property
+    def expected(self) -> tuple[SessionHours, ...]: ...
 
     def batches(self, from_sequence: int = 0, until_ns: int | None = None) -> Iterator[MarketBatch]:
         """Rows from number `from_sequence` on whose event time is below `until_ns`, in batches that are not empty.

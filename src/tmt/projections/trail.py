@@ -273,12 +273,10 @@ def _origin(causes: Iterable[m.Message]) -> m.Message | None:
 
 def _origins_after(log: EventLog, anchor: m.Message) -> list[m.Message]:
     """The signal that a bar raised, or the proposals that an emergency stop made."""
-    family = map(_decoded, log.correlated(anchor.correlation_id))
-    return [
-        each
-        for each in family
-        if isinstance(each, m.SignalRaised | m.OrderProposed) and each.causation_id == anchor.message_id
-    ]
+    wanted = anchor.message_id.encode()
+    origins = log.read(types=("SignalRaised", "OrderProposed"))
+    decoded = [_decoded(each) for each in origins if wanted in each.body]
+    return [each for each in decoded if each.causation_id == anchor.message_id]
 
 
 def _opener(log: EventLog, closed: m.PositionClosed) -> m.Message | None:

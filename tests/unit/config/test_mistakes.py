@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.config.settings import BANDS, RISK, loaded, packaged
+from tmt.cli.settings import load_settings
 from tmt.config import source
 from tmt.errors import ConfigError
 
@@ -125,6 +126,4 @@ def test_notes_and_hidden_files_in_the_folder_are_passed_over(tmp_path: Path) ->
 
 
 def test_the_files_that_ship_are_valid() -> None:
-    from tmt.cli.settings import load_settings
-
     assert load_settings("").sections["aria"].risk_fraction > 0

@@ -1,4 +1,4 @@
-"""One message of each type, every optional field set, with numbers that Decimal writes in scientific form among them."""
+"""One message of each type, every optional field set, some numbers such that Decimal writes 1E-8."""
 
 from decimal import Decimal
 from typing import Any, Final

@@ -30,7 +30,7 @@ def breaks(invariant: str) -> Callable[[Mutant], Mutant]:
 
 @breaks("M2")
 def money_from_nowhere(desk: Desk) -> None:
-    desk.portfolio.ledger._balances["alpha/cash", "USD"] += Decimal("0.00000001")
+    desk.portfolio.ledger._balances["venue/cash", "USD"] = Decimal("0.00000001")
 
 
 @breaks("M3")
@@ -295,6 +295,16 @@ def test_breaking_a_rule_on_purpose_is_seen(invariant: str, mutant: Mutant) -> N
 
 def test_every_invariant_is_broken_on_purpose() -> None:
     assert {*MUTANTS} == {*REGISTRY}
+
+
+@pytest.mark.parametrize("invariant", MUTANTS)
+def test_each_invariant_sees_something_that_no_other_does(invariant: str) -> None:
+    alone = set()
+    for mutant in MUTANTS[invariant]:
+        desk = Desk()
+        mutant(desk)
+        alone.add(frozenset(desk.broken()))
+    assert frozenset({invariant}) in alone
 
 
 def test_a_breach_names_its_rule_and_says_what_is_wrong() -> None:

@@ -50,7 +50,7 @@ def test_market_data_come_back_row_for_row() -> None:
     assert back.batch.first_sequence == 7
     for name, _ in COLUMNS:
         assert getattr(back.batch, name).tolist() == [5, 6, 6]
-    assert back.occurred_at_ns == 6
+    assert back.occurred_at_ns == 5
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -77,7 +77,7 @@ def test_a_missing_required_field_is_refused(name: str) -> None:
             refused(changed(KINDS[name], **{field.encode_name: ...}))
 
 
-@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e5", "1_000", "+1", " 1", "١", 1, 1.5, None, "0", "-1"])
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e5", "1_000", "+1", " 1", "\u0661", 1, 1.5, None, "0", "-1"])
 def test_a_fill_of_an_impossible_quantity_is_refused(amount: object) -> None:
     refused(changed(m.OrderFilled, quantity=amount))
 
@@ -102,8 +102,7 @@ def test_money_without_a_check_of_its_own_is_still_exact(field: str, amount: obj
         b'{"type":"TimeAdvanced"}',
         b"\xff\xfe",
         b'{"type":"\xff"}',
-        b'{"type":"TimeAdvanced","message_id":"\xc3\x28","correlation_id":"","causation_id":"","occurred_at_ns":1,'
-        b'"source":""}',
+        m.encode(sample(m.TimeAdvanced)).replace(b'"clock"', b'"\xc3\x28"').replace(b'"test"', b'"\xc3\x28"'),
         m.encode(sample(m.TimeAdvanced))[:-1],
         m.encode(sample(m.TimeAdvanced)) + b"x",
         m.encode(sample(m.TimeAdvanced)) * 2,

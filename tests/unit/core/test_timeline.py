@@ -89,7 +89,9 @@ class Loop:
         self.said: list[m.Message] = []
         self.bars = Bars(instruments, timeframes, frozenset())
         self.bell = Bell(list(due), dict(bounds or {}))
-        self.timeline = Timeline(self.bars, self.bell, STALE_NS, self.said.append, one_row_at_a_time=oracle)
+        self.timeline = Timeline(
+            self.bars, self.bell, [session] * len(SYMBOLS), STALE_NS, self.said.append, one_row_at_a_time=oracle
+        )
         self.timeline.refresh_bounds()
         self.rows = 0
 

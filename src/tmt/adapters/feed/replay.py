@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from tmt.adapters.feed.config import FeedsConfig
 from tmt.adapters.feed.recording import Block, Recording, half_spread_quanta
 from tmt.domain.instrument import Instrument
-from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.domain.session import NANOSECONDS_PER_SECOND, SessionHours
 from tmt.errors import InputError
 from tmt.market.batch import MarketBatch
 from tmt.market.quality import Column, FeedQuality, Inspector, Mask, RawRows
@@ -36,9 +37,33 @@ class ReplayFeed:
         self._batch_rows = batch_rows
         gap_seconds_max = config.gap_seconds_max.get(instrument.symbol, config.gap_seconds_max["default"])
         self._gap_ns_max = gap_seconds_max * NANOSECONDS_PER_SECOND
+        gap_hours = config.gap_hours.get(instrument.symbol)
+        session = instrument.session
+        self._hours = session if gap_hours is None else msgspec.structs.replace(session, open=gap_hours)
         self._inspector = self._new_inspector()
         self._notes: list[str] = []
         self._quote_in_force = self._no_quote()
+
+    @property
+    def bar_seconds(self) -> int:
+        return self._nature[0]
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        return self.symbols if self._nature[1] else ()
+
+    @property
+    def expected(self) -> tuple[SessionHours, ...]:
+        return (self._hours,)
+
+    @cached_property
+    def _nature(self) -> tuple[int, bool]:
+        # Recordings of one instrument are of one nature, so the first block tells it.
+        for recording in self._recordings:
+            for block in recording.read():
+                if len(block.rows):
+                    return block.period_ns // NANOSECONDS_PER_SECOND, bool((block.rows.price > 0).any())
+        return 0, False
 
     @property
     def quality(self) -> FeedQuality:
@@ -102,11 +127,7 @@ class ReplayFeed:
         return _QuoteInForce(half_spread_quanta(self._instrument, self._config.synthetic_spread_ticks))
 
     def _new_inspector(self) -> Inspector:
-        session = self._instrument.session
-        symbol = self._instrument.symbol
-        gap_hours = self._config.gap_hours.get(symbol)
-        hours = session if gap_hours is None else msgspec.structs.replace(session, open=gap_hours)
-        return Inspector(hours, self._gap_ns_max, self._config.gaps_kept_max)
+        return Inspector(self._hours, self._gap_ns_max, self._config.gaps_kept_max)
 
 
 class _QuoteInForce:

@@ -34,6 +34,9 @@ class SimulatorFeed:
         self.sources: tuple[str, ...] = (
             f"simulator, seed {config.seed}, from {config.start}, SIMULATED: {', '.join(self.symbols)}",
         )
+        self.bar_seconds = 0
+        self.traded = self.symbols
+        self.expected = tuple(instruments[symbol].session for symbol in self.symbols)
         self._rows = np.zeros(len(self.symbols), dtype=np.int64)
         self._trades = np.zeros(len(self.symbols), dtype=np.int64)
 

@@ -46,7 +46,7 @@ class AriaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         proposal_timeframe: bars whose volatility counts for orders that people propose.
         drawdown_bands: ascending, factors falling; beyond the last, no new risk.
         drawdown_restore_fraction: a better band returns once the drawdown is at most this part of that band's maximum.
-        positions_per_instrument_max: entries on one side of one instrument that an account may hold or work.
+        positions_per_instrument_max: entries in one instrument, on either side, that an account may hold or work.
         risk_fraction_max: loss at the stop of one order.
         heat_fraction_max: loss if every stop were hit; what has no stop counts whole.
         position_notional_max: one instrument's worst-case position, in the account's currency.

@@ -120,11 +120,11 @@ def _admit(waterfall: Waterfall, case: Case, portfolio: Portfolio, config: AriaC
         return waterfall.denies("drawdown_halt", case.drawdown, limit, "fraction", detail=detail)
     waterfall.passes("drawdown_halt", case.drawdown, config.drawdown_fraction_max, "fraction")
     if case.intent.requested is None:
-        held = portfolio.position(order.account, order.instrument).quantity * order.side.sign > ZERO
+        held = portfolio.position(order.account, order.instrument).quantity != ZERO
         entries = Decimal(int(held) + _entries_working(order, portfolio))
         limit = Decimal(config.positions_per_instrument_max)
         if entries + ONE > limit:
-            detail = f"{order.account} already holds or works {entries} in {order.instrument} on this side"
+            detail = f"{order.account} already holds or works {entries} in {order.instrument}"
             return waterfall.denies("position_open", entries + ONE, limit, "count", detail=detail)
         waterfall.passes("position_open", entries + ONE, limit, "count")
     if case.unit_risk is not None and case.unit_risk <= ZERO:
@@ -137,9 +137,7 @@ def _entries_working(order: Order, portfolio: Portfolio) -> int:
     return sum(
         1
         for working in portfolio.working(order.account)
-        if working.order.instrument == order.instrument
-        and working.order.side is order.side
-        and not working.order.reduce_only
+        if working.order.instrument == order.instrument and not working.order.reduce_only
     )
 
 

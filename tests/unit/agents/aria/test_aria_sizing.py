@@ -161,10 +161,10 @@ def test_a_second_entry_passes_where_two_are_allowed_and_a_third_does_not() -> N
     assert refused(agent, buy_signal(desk)).reason == "position_open"
 
 
-def test_a_signal_against_the_position_is_sized() -> None:
+def test_a_signal_against_the_position_is_denied_for_the_bracket_closes_it() -> None:
     desk = Desk()
     desk.hold("EURUSD", Side.SELL, "1000", "1.10", stop="1.12")
-    assert sized(make_agent(desk), buy_signal(desk)).order.quantity > 0
+    assert refused(make_agent(desk), buy_signal(desk)).reason == "position_open"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Desks in processes of their own: stopped from outside, interrupted, killed, and gone on with."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk_runs import Running, quotes_csv
+from tmt.cli.main import run
+
+UP = ("up", "--headless", "--speed", "60")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMT_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "state"
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0
+    result: dict[str, object] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def test_a_running_desk_obeys_a_stop_from_another_process(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Running(*UP, state=state)
+    desk.wait_for("time=")
+    given = answer(capsys, "stop", "--reason", "drill")
+    assert (given["taken_by"], given["command"]) == ("running desk", "StopTrading")
+    assert isinstance(given["event"], int)
+    desk.wait_for("obeyed StopTrading")
+    status = answer(capsys, "status")
+    assert (status["running"], status["stopped"]) == (True, True)
+    assert desk.end(signal.SIGTERM)[0] == 0
+    assert answer(capsys, "status")["stopped"] is True
+    given = answer(capsys, "resume", "--reason", "drill is over")
+    assert given["taken_by"] == "this command"
+    status = answer(capsys, "status")
+    assert (status["running"], status["stopped"], status["commands_waiting"]) == (False, False, 0)
+
+
+def test_a_stop_before_the_first_start_is_obeyed_first(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = answer(capsys, "stop", "--reason", "not today")
+    assert (given["taken_by"], given["event"]) == ("nobody yet", None)
+    answer(capsys, "up", "--for", "0.2", "--headless")
+    status = answer(capsys, "status")
+    assert (status["stopped"], status["commands_waiting"]) == (True, 0)
+
+
+def test_ctrl_c_keeps_the_result_says_how_to_go_on_and_exits_130(state: Path) -> None:
+    desk = Running(*UP, "--json", state=state)
+    desk.wait_for("time=")
+    status, out = desk.end(signal.SIGINT)
+    assert status == 130
+    assert json.loads(out)["mode"] == "up"
+    assert "up --headless --speed 60 --json" in desk.wait_for("up --headless")
+
+
+def test_a_desk_goes_on_where_it_stopped(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = answer(capsys, *UP, "--for", "0.3")
+    second = answer(capsys, *UP, "--for", "0.3")
+    assert (first["resumed"], second["resumed"]) == (False, True)
+    assert first["inputs"] == second["inputs"]
+    assert int(str(second["last_time_ns"])) > int(str(first["last_time_ns"]))
+
+
+def test_a_replay_killed_in_the_middle_ends_like_one_left_alone(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quotes_csv(tmp_path / "quotes.csv", rows=900)
+    words = ("replay", "quotes.csv", "--instrument", "EURUSD")
+    whole = answer(capsys, *words, "--state", "whole")
+    desk = Running(*words, "--state", "killed", "--speed", "300", state=state)
+    desk.wait_for("book main is new")
+    book = tmp_path / "killed" / "books" / "main"
+    while not (book / "events.sqlite.head").is_file() or int((book / "events.sqlite.head").read_text().split()[0]) < 20:
+        assert desk.process.poll() is None
+    assert desk.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    rest = answer(capsys, *words, "--state", "killed")
+    assert rest["resumed"] is True
+    for name in ("rows", "bars", "decision_hash", "ledger_hash"):
+        assert rest[name] == whole[name]
+
+
+def test_two_desks_cannot_write_one_book(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Running(*UP, state=state)
+    desk.wait_for("time=")
+    assert run([*UP, "--for", "0.1"]) == 4
+    assert "TMT-L009" in capsys.readouterr().err
+    assert run(["book", "reset"]) == 3
+    assert "TMT-S004" in capsys.readouterr().err
+    assert desk.end(signal.SIGTERM)[0] == 0
