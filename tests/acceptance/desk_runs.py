@@ -7,7 +7,8 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 ANSWER_SECONDS_MAX = 60
 
@@ -25,7 +26,7 @@ def quotes_csv(path: Path, rows: int) -> None:
 
 
 class Running:
-    """`tmt` in a process of its own, whose standard error is read line by line."""
+    """`tmt` in a process of its own, whose standard error is read line by line. As a context, it never outlives it."""
 
     def __init__(self, *words: str, state: Path) -> None:
         self.process = subprocess.Popen(
@@ -40,6 +41,16 @@ class Running:
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.end()
+
     def _read(self, stream: IO[str]) -> None:
         with stream:
             for line in stream:
@@ -51,12 +62,19 @@ class Running:
             pass
         return line
 
+    def wait_for_events(self, count: int, book: Path) -> None:
+        """Wait until the book in folder `book` holds `count` events."""
+        head, tick = book / "events.sqlite.head", threading.Event()
+        while not head.is_file() or int(head.read_text().split()[0]) < count:
+            assert self.process.poll() is None, "it ended before"
+            tick.wait(0.01)
+
     def end(self, signal: int | None = None) -> tuple[int, str]:
         """Send `signal`, wait for the end; exit status and standard output."""
         if signal is not None:
             self.process.send_signal(signal)
         assert self.process.stdout is not None
-        out = self.process.stdout.read()
+        out = "" if self.process.stdout.closed else self.process.stdout.read()
         status = self.process.wait(ANSWER_SECONDS_MAX)
         self.process.stdout.close()
         self._reader.join(ANSWER_SECONDS_MAX)

@@ -27,15 +27,15 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]
 
 
 def test_a_running_desk_obeys_a_stop_from_another_process(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    desk = Running(*UP, state=state)
-    desk.wait_for("time=")
-    given = answer(capsys, "stop", "--reason", "drill")
-    assert (given["taken_by"], given["command"]) == ("running desk", "StopTrading")
-    assert isinstance(given["event"], int)
-    desk.wait_for("obeyed StopTrading")
-    status = answer(capsys, "status")
-    assert (status["running"], status["stopped"]) == (True, True)
-    assert desk.end(signal.SIGTERM)[0] == 0
+    with Running(*UP, state=state) as desk:
+        desk.wait_for("time=")
+        given = answer(capsys, "stop", "--reason", "drill")
+        assert (given["taken_by"], given["command"]) == ("running desk", "StopTrading")
+        assert isinstance(given["event"], int)
+        desk.wait_for("obeyed StopTrading")
+        status = answer(capsys, "status")
+        assert (status["running"], status["stopped"]) == (True, True)
+        assert desk.end(signal.SIGTERM)[0] == 0
     assert answer(capsys, "status")["stopped"] is True
     given = answer(capsys, "resume", "--reason", "drill is over")
     assert given["taken_by"] == "this command"
@@ -52,12 +52,12 @@ def test_a_stop_before_the_first_start_is_obeyed_first(state: Path, capsys: pyte
 
 
 def test_ctrl_c_keeps_the_result_says_how_to_go_on_and_exits_130(state: Path) -> None:
-    desk = Running(*UP, "--json", state=state)
-    desk.wait_for("time=")
-    status, out = desk.end(signal.SIGINT)
-    assert status == 130
-    assert json.loads(out)["mode"] == "up"
-    assert "up --headless --speed 60 --json" in desk.wait_for("up --headless")
+    with Running(*UP, "--json", state=state) as desk:
+        desk.wait_for("time=")
+        status, out = desk.end(signal.SIGINT)
+        assert status == 130
+        assert json.loads(out)["mode"] == "up"
+        assert "up --headless --speed 60 --json" in desk.wait_for("up --headless")
 
 
 def test_a_desk_goes_on_where_it_stopped(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,12 +74,10 @@ def test_a_replay_killed_in_the_middle_ends_like_one_left_alone(
     quotes_csv(tmp_path / "quotes.csv", rows=900)
     words = ("replay", "quotes.csv", "--instrument", "EURUSD")
     whole = answer(capsys, *words, "--state", "whole")
-    desk = Running(*words, "--state", "killed", "--speed", "300", state=state)
-    desk.wait_for("book main is new")
-    book = tmp_path / "killed" / "books" / "main"
-    while not (book / "events.sqlite.head").is_file() or int((book / "events.sqlite.head").read_text().split()[0]) < 20:
-        assert desk.process.poll() is None
-    assert desk.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    with Running(*words, "--state", "killed", "--speed", "300", state=state) as desk:
+        desk.wait_for("book main is new")
+        desk.wait_for_events(20, tmp_path / "killed" / "books" / "main")
+        assert desk.end(signal.SIGKILL)[0] == -signal.SIGKILL
     rest = answer(capsys, *words, "--state", "killed")
     assert rest["resumed"] is True
     for name in ("rows", "bars", "decision_hash", "ledger_hash"):
@@ -87,10 +85,25 @@ def test_a_replay_killed_in_the_middle_ends_like_one_left_alone(
 
 
 def test_two_desks_cannot_write_one_book(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    desk = Running(*UP, state=state)
-    desk.wait_for("time=")
-    assert run([*UP, "--for", "0.1"]) == 4
-    assert "TMT-L009" in capsys.readouterr().err
-    assert run(["book", "reset"]) == 3
-    assert "TMT-S004" in capsys.readouterr().err
-    assert desk.end(signal.SIGTERM)[0] == 0
+    with Running(*UP, state=state) as desk:
+        desk.wait_for("time=")
+        assert run([*UP, "--for", "0.1"]) == 4
+        assert "TMT-L009" in capsys.readouterr().err
+        assert run(["book", "reset"]) == 3
+        assert "TMT-S004" in capsys.readouterr().err
+        assert desk.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_book_on_which_nothing_ran_has_no_status(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status"]) == 7
+    assert "TMT-S006" in capsys.readouterr().err
+
+
+def test_why_not_of_an_empty_book_finds_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["why-not", "EURUSD", "2026-01-05T10:00Z"]) == 7
+    assert "run `tmt up`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("reason", "status"), [("", 3), ("  ", 3), ("x", 0), ("x" * 500, 0), ("x" * 501, 3)])
+def test_a_reason_has_1_to_500_characters(reason: str, status: int, state: Path) -> None:
+    assert run(["stop", "--reason", reason]) == status

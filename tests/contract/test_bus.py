@@ -8,7 +8,7 @@ from tests.unit.core.samples import START_NS
 from tmt import messages as m
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.errors import BusUnavailable
-from tmt.ports.bus import Bus
+from tmt.ports.bus import Bus, Handler
 
 BUSES: dict[str, Callable[[int], Bus]] = {"in_process": InProcessBus}
 
@@ -30,15 +30,20 @@ def name_of(message: m.Message) -> str:
     return message.reason if isinstance(message, m.StopTrading) else "tick"
 
 
+def listener(name: str, heard: list[str]) -> Handler:
+    def hear(message: m.Message) -> Iterable[m.Message]:
+        heard.append(f"{name} {name_of(message)}")
+        return ()
+
+    return hear
+
+
 def test_a_message_reaches_every_handler_of_its_type_in_the_order_subscribed(make_bus: Callable[[int], Bus]) -> None:
     bus, heard = make_bus(100), list[str]()
 
-    def listener(name: str) -> Callable[[m.Message], Iterable[m.Message]]:
-        return lambda message: heard.append(f"{name} {name_of(message)}") or ()
-
-    bus.subscribe([m.TimeAdvanced, m.StopTrading], listener("first"))
-    bus.subscribe([m.ResumeTrading], listener("never"))
-    bus.subscribe([m.TimeAdvanced], listener("second"))
+    bus.subscribe([m.TimeAdvanced, m.StopTrading], listener("first", heard))
+    bus.subscribe([m.ResumeTrading], listener("never", heard))
+    bus.subscribe([m.TimeAdvanced], listener("second", heard))
     bus.publish(tick())
     bus.publish(news(tick(), "stop"))
     assert heard == ["first tick", "second tick", "first stop"]
@@ -56,7 +61,7 @@ def test_a_message_reaches_all_its_handlers_before_what_follows_from_it(make_bus
         return [news(message, "a")] if name_of(message) == "tick" else []
 
     bus.subscribe([m.TimeAdvanced, m.StopTrading], first)
-    bus.subscribe([m.TimeAdvanced, m.StopTrading], lambda message: heard.append(f"second {name_of(message)}") or ())
+    bus.subscribe([m.TimeAdvanced, m.StopTrading], listener("second", heard))
     bus.publish(tick())
     assert heard == ["first tick", "second tick", "first a", "second a"]
 
@@ -95,8 +100,8 @@ def test_a_cascade_may_be_as_long_as_the_bound_and_no_longer(make_bus: Callable[
 
 
 def test_the_bound_is_of_one_cascade_not_of_the_bus(make_bus: Callable[[int], Bus]) -> None:
-    bus, heard = make_bus(1), list[m.Message]()
-    bus.subscribe([m.TimeAdvanced], lambda message: heard.append(message) or ())
+    bus, heard = make_bus(1), list[str]()
+    bus.subscribe([m.TimeAdvanced], listener("only", heard))
     for number in range(5):
         bus.publish(tick(str(number)))
     assert len(heard) == 5

@@ -12,10 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.errors import CorruptLog, StoreUnavailable, TmtError
+from tmt.errors import CorruptLog, StoreUnavailable
 from tmt.ports.event_log import Entry, Recorded
 
 COUNT = 120
+SWAP = ";".join(
+    f"UPDATE events SET position = {after} WHERE position = {before}"
+    for before, after in ((50, 999), (51, 50), (999, 51))
+)
 FILES = ("events.db", "events.db-wal", "events.db.head")
 WRITER = """
 import sys
@@ -93,8 +97,7 @@ def identical_or_refused(original: Path, damaged: Path) -> None:
     expected = content(copied(original, damaged.parent / "sound"))
     try:
         found = content(damaged)
-    except TmtError as error:
-        assert error.code.startswith("TMT-L")
+    except (CorruptLog, StoreUnavailable):
         return
     # A damaged snapshot is passed over for an older one, or for none: the log is folded from further back.
     snapshots = (None, (60, b"state " * 20), (COUNT, b"newer " * 20))
@@ -119,8 +122,8 @@ def test_the_two_logs_under_test_hold_the_same_in_different_files(closed: Path, 
 def test_every_commit_is_synced_to_a_write_ahead_log(tmp_path: Path) -> None:
     for _ in range(2):
         log = SqliteEventLog(tmp_path / "events.db")
-        assert log._db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert log._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert log._db.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert log._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         log.close()
 
 
@@ -209,8 +212,7 @@ def test_a_flipped_byte_is_noticed_or_changes_nothing(
         "DELETE FROM events WHERE position > 60",
         "DELETE FROM events",
         "INSERT INTO events SELECT 121, 7, 'new', 'new', type, 1, body, chain FROM events WHERE position = 120",
-        "UPDATE events SET position = 1000 WHERE position = 50; UPDATE events SET position = 50 WHERE position = 51;"
-        "UPDATE events SET position = 51 WHERE position = 1000",
+        SWAP,
     ],
 )
 def test_a_row_edited_deleted_added_or_swapped_behind_the_logs_back_is_found(

@@ -1,6 +1,7 @@
 """Bars are those of a brute-force reference, however the rows are cut, compiled or not."""
 
 from datetime import datetime
+from itertools import pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -61,18 +62,16 @@ def tapes(draw: st.DrawFn) -> list[Row]:
 def bars_of(rows: list[Row], cuts: list[int], timeframes: tuple[Timeframe, ...], *, compiled: bool = True) -> list[Bar]:
     bars = Bars(INSTRUMENTS, timeframes, TRADES)
     edges = [0, *sorted(cut % (len(rows) + 1) for cut in cuts), len(rows)]
-    batches = [
-        batch_of(rows[start:stop], SYMBOLS, start)
-        for start, stop in zip(edges, edges[1:], strict=False)
-        if start < stop
-    ]
+    batches = [batch_of(rows[start:stop], SYMBOLS, start) for start, stop in pairwise(edges) if start < stop]
     return fold(bars, batches, compiled=compiled) + close_until(bars, NEVER_NS)
 
 
 FRAMES = st.sampled_from(
     [ALL, (Timeframe.S1,), (Timeframe.M1, Timeframe.D1), (Timeframe.H4, Timeframe.D1), (Timeframe.D1,), ALL[4:]]
 )
-A_DAY = [Row(utc("2014-03-09T22:00:00") + hour * 3600 * SECOND_NS, 0, 100, 102) for hour in range(-26, 26)]
+A_DAY = [
+    Row(utc("2014-03-09T22:00:00") + hour * 3600 * SECOND_NS, 0, 100 + hour * 7 % 11, 112) for hour in range(-26, 26)
+]
 
 
 @settings(max_examples=60)

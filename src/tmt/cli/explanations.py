@@ -82,7 +82,7 @@ _HERE: Final = {
 
 def explanations() -> dict[str, str]:
     """Code -> meaning, sorted by code."""
-    from tmt import books
+    from tmt import books, gateway
     from tmt.adapters.feed import errors as feed
 
-    return dict(sorted({**_HERE, **books.ERROR_CODES, **feed.ERROR_CODES}.items()))
+    return dict(sorted({**_HERE, **books.ERROR_CODES, **feed.ERROR_CODES, **gateway.ERROR_CODES}.items()))

@@ -116,7 +116,7 @@ COMMANDS: Final = (
             SEED,
             STATE,
             BOOK,
-            Option(("--port",), "Port of the page.", "whole", metavar="N"),
+            Option(("--port",), "Port of the page; 0 takes any that is free. Default: 8000.", "whole", metavar="N"),
             Option(("--for",), "Stop after so many seconds.", "number", name="seconds", metavar="SECONDS"),
             Option(("--headless",), "No live view; a line now and then instead.", "flag"),
             CONFIG,

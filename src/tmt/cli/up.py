@@ -89,17 +89,19 @@ def _served(terminal: Terminal, watch: _Watch, port: int | None) -> Iterator[Cal
     from tmt.gateway.server import serve
 
     window = DeskWindow(SystemClock())
+    window.show(watch.look())
     try:
         server = serve(window, PORT if port is None else port)
     except AdapterUnavailable as error:
         if port is not None:
             raise
         terminal.say(f"{error.code}: {error.what}; the desk runs without its page. {error.fix}")
+        server = None
+    if server is None:
         yield lambda: None
         return
     with server:
         terminal.say(f"page: {server.url}")
-        window.show(watch.look())
         yield _Rarely(PAGE_SECONDS, lambda: window.show(watch.look()))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
@@ -247,7 +247,7 @@ def _kept_by_a_doorkeeper(app: ASGIApp) -> ASGIApp:
 
         refusal = _refusal(scope)
         if refusal is not None:
-            await refusal.to_asgi_response(request=Request(scope))(scope, receive, send_secured)
+            await refusal.to_asgi_response(None, Request(scope))(scope, receive, send_secured)
             return
         # A HEAD is a GET whose body the server leaves out.
         reading = scope.copy()

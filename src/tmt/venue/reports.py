@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tmt.domain.identity import derive_id
+from tmt.domain.money import ZERO
 from tmt.domain.order import Quote
 from tmt.messages import (
     CancelRejected,
@@ -80,7 +81,7 @@ def filled(
         remaining=instrument.quantity_of(order.remaining_lots),
         role=order.role,
         liquidity="maker" if maker else "taker",
-        slippage=(price - order.reference_price) * order.sign,
+        slippage=(price - order.reference_price) * order.sign + ZERO,  # a sum is never -0
         quote=Quote(bid=instrument.price_of(quote.bid), ask=instrument.price_of(quote.ask), time_ns=quote.time_ns),
         setup=order.setup,
         strategy=order.strategy,

@@ -336,6 +336,8 @@ def test_a_life_that_keeps_every_rule_breaks_none() -> None:
     desk.event(m.OrderCancelled, "client-TP", filled=ZERO)
     desk.breaker(m.BreakerHalfOpened, "account", "alpha", "person")
     desk.breaker(m.BreakerClosed, "account", "alpha", "cool_down")
+    for kind in (m.BreakerOpened, m.BreakerHalfOpened, m.BreakerOpened, m.BreakerClosed):
+        desk.breaker(kind, "account", "alpha", "cool_down")
     shrinking = samples.make_order("order-3")
     sized = desk.approve(shrinking, (m.OrderSized,))
     desk.gate(m.ConcentrationApproved, samples.make_order("order-3", quantity=Decimal(1)), sized)

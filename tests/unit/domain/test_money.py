@@ -68,7 +68,7 @@ def decoded(text: str) -> Decimal:
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_text_that_is_no_plain_decimal_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="decimal number|magnitude above"):
+    with pytest.raises(ValueError, match=r"decimal number|magnitude above"):
         exact(text)
 
 
@@ -127,7 +127,7 @@ def test_money_travels_as_text_only(raw: bytes) -> None:
 def test_an_optional_amount_may_be_absent_or_null_and_keeps_its_digits() -> None:
     raw = b'{"amount":"1.10","spare":null}'
     assert msgspec.json.decode(raw, type=Purse, dec_hook=decode_hook) == Purse(Decimal("1.10"))
-    assert msgspec.json.encode(Purse(Decimal("1.10"), Decimal("2"))) == b'{"amount":"1.10","spare":"2"}'
+    assert msgspec.json.encode(Purse(Decimal("1.10"), Decimal(2))) == b'{"amount":"1.10","spare":"2"}'
 
 
 def test_the_hook_knows_no_other_type() -> None:
@@ -135,13 +135,14 @@ def test_the_hook_knows_no_other_type() -> None:
         decode_hook(complex, "1")
 
 
+HALF, TENTH = 0.5, 0.1
 INEXACT: dict[str, Callable[[], object]] = {
     "a quotient without end": lambda: Decimal(1) / Decimal(3),
     "a product of too many digits": lambda: Decimal("1." + "1" * 30) * Decimal("1." + "1" * 30),
     "a sum of too many digits": lambda: Decimal(10) ** 40 + Decimal("0." + "0" * 20 + "1"),
-    "a float in a sum": lambda: Decimal(1) + Decimal(0.5),
+    "a float in a sum": lambda: Decimal(1) + Decimal(HALF),
     "a float in a comparison": lambda: Decimal(1) < 0.5,
-    "a float made into a decimal": lambda: Decimal(0.1),
+    "a float made into a decimal": lambda: Decimal(TENTH),
     "an invalid operation": lambda: Decimal("Infinity") - Decimal("Infinity"),
     "nonsense made into a decimal": lambda: Decimal("twelve"),
     "a division by zero": lambda: Decimal(1) / Decimal(0),
@@ -173,7 +174,7 @@ def test_inexact_or_invalid_arithmetic_raises_in_a_new_thread(name: str) -> None
 
 def test_fifty_digits_are_exact() -> None:
     nines = Decimal("9" * 25)
-    assert nines * nines == Decimal("99999999999999999999999980000000000000000000000001")
+    assert nines * nines == Decimal(99999999999999999999999980000000000000000000000001)
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("-Infinity")])

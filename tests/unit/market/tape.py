@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -54,7 +54,7 @@ def batch_of(rows: list[Row], symbols: tuple[str, ...], first_sequence: int = 0)
 
 def fold(bars: Bars, batches: Iterable[MarketBatch], *, compiled: bool = True) -> list[Bar]:
     """Fold batches as the event-time loop does, without a venue; end with every bar that a last moment would close."""
-    scan = kernel.scan if compiled else kernel.scan.py_func
+    scan: Any = kernel.scan if compiled else kernel.scan.py_func
     closed: list[Bar] = []
     for batch in batches:
         columns = tuple(getattr(batch, name) for name, _ in COLUMNS)
@@ -79,7 +79,7 @@ def close_until(bars: Bars, time_ns: int) -> list[Bar]:
 def reference(
     rows: list[Row], instruments: tuple[Instrument, ...], timeframes: tuple[Timeframe, ...], from_trades: frozenset[str]
 ) -> list[Bar]:
-    """Every bar of `rows`, by sorting each row into its interval; daylight saving by asking for wall-clock midnights."""
+    """Every bar of `rows`, by sorting each row into its interval; days by asking for the wall clock's own."""
     found = []
     for index, instrument in enumerate(instruments):
         mine = [row for row in rows if row.instrument == index]
@@ -101,7 +101,7 @@ def order(bar: Bar) -> tuple[int, str, int]:
 
 def interval(instrument: Instrument, timeframe: Timeframe, time_ns: int) -> tuple[int, int]:
     zone, starts = ZoneInfo(instrument.session.time_zone), instrument.session.day_starts_at
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=time_ns // SECOND_NS)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time_ns // SECOND_NS)
     edges = sorted(
         int(datetime.fromisoformat(f"{moment.date() + timedelta(days=day)}T{starts}").replace(tzinfo=zone).timestamp())
         for day in range(-2, 4)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -52,7 +53,7 @@ def test_a_bar_has_the_first_highest_lowest_and_last_mid_price() -> None:
     ]
     (bar,) = bars_of(rows, Timeframe.M1)
     assert (bar.open, bar.high, bar.low, bar.close) == tuple(map(Decimal, ("1.005", "1.04", "0.985", "0.995")))
-    assert (bar.volume, bar.tick_count, bar.effort) == (0, 4, 4)
+    assert (bar.volume, bar.tick_count, bar.effort) == (Decimal(0), 4, Decimal(4))
     assert (bar.bid, bar.ask) == (Decimal("0.99"), Decimal("1.00"))
 
 
@@ -118,7 +119,7 @@ def test_bars_that_end_together_close_finer_first() -> None:
 )
 def test_four_hour_bars_start_with_the_new_york_day_and_its_last_is_cut(first: str, bounds: list[str]) -> None:
     found = spans(bars_of(hourly(first, 27), Timeframe.H1, Timeframe.H4, instrument=NEW_YORK), Timeframe.H4)
-    assert found[: len(bounds) - 1] == list(zip(bounds, bounds[1:], strict=False))
+    assert found[: len(bounds) - 1] == list(pairwise(bounds))
 
 
 @pytest.mark.parametrize(
