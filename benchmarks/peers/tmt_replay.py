@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from tmt import __version__
 from tmt.adapters.clock.system import SystemClock
-from tmt.bootstrap import Desk, load_config, open_desk
+from tmt.bootstrap import Desk, open_desk
 from tmt.domain.instrument import Instrument
 from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.session import SessionHours
 from tmt.market.batch import MarketBatch
 from tmt.market.quality import FeedQuality
 from tmt.messages import MarketDataReceived, OrderProposed
+from tmt.sections import load_config
 
 SYMBOL: Final = "EURUSD"
 ACCOUNT: Final = "paper-usd"

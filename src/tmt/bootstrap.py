@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from tmt import __version__
 from tmt import messages as m
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.adapters.feed import FeedsConfig
-from tmt.config import Loaded, load
+from tmt.config import Loaded
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO
@@ -25,15 +22,13 @@ from tmt.market.bar import Timeframe
 from tmt.market.bars import Bars
 from tmt.market.batch import MarketBatch
 from tmt.market.config import MarketConfig
-from tmt.market.simulator import SimulatorConfig
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
 from tmt.runner import Runner
 from tmt.timeline import BarTouch, Timeline
-from tmt.topology import AGENT_SECTIONS, AgentParts, build_agents
-from tmt.venue.config import VenueConfig
+from tmt.topology import AgentParts, build_agents
 from tmt.venue.paper import PaperVenue
 from tmt.watch import Watch
 
@@ -219,28 +214,6 @@ class _Parts:
     config_hash: str
 
 
-class AccountsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The paper accounts."""
-
-    accounts: tuple[Account, ...]
-
-    def __post_init__(self) -> None:
-        names = [account.account_id for account in self.accounts]
-        if len(set(names)) != len(names):
-            raise ValueError(f"account_id must be unique, were {names}")
-
-
-class InstrumentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The instruments that the desk knows."""
-
-    instruments: tuple[Instrument, ...]
-
-    def __post_init__(self) -> None:
-        names = [instrument.symbol for instrument in self.instruments]
-        if len(set(names)) != len(names):
-            raise ValueError(f"symbol must be unique, were {names}")
-
-
 def last_session(log: EventLog) -> m.SessionStarted | None:
     """The newest session of a book, or None when it is empty."""
     newest = None
@@ -356,26 +329,3 @@ def _timeframes(market: MarketConfig, feed: Feed) -> tuple[Timeframe, ...]:
             fix="add a longer timeframe, such as 1d",
         )
     return possible
-
-
-def load_config(
-    directory: Path | None, *, environment: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
-) -> Loaded:
-    """Every section of the configuration; see `tmt.config.load`. Without an environment, none is read.
-
-    Raises:
-        ConfigError: with every mistake found.
-    """
-    return load(SECTIONS, directory=directory, environment=environment or {}, overrides=overrides)
-
-
-SECTIONS: Final[dict[str, Any]] = {
-    "instruments": InstrumentsConfig,
-    "accounts": AccountsConfig,
-    "market": MarketConfig,
-    "feeds": FeedsConfig,
-    "simulator": SimulatorConfig,
-    "venue": VenueConfig,
-    **AGENT_SECTIONS,
-}
-"""Name and type of every section of the configuration."""

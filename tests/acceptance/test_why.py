@@ -9,13 +9,14 @@ import pytest
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.adapters.feed.opening import open_replay
-from tmt.bootstrap import Desk, load_config, open_desk
+from tmt.bootstrap import Desk, open_desk
 from tmt.invariants import REGISTRY
 from tmt.projections.causation import incomplete_fills
 from tmt.projections.desk_view import DeskView
 from tmt.projections.report import result_of
 from tmt.projections.trail import why
 from tmt.projections.why_not import why_not
+from tmt.sections import load_config
 
 BATCHES = 4
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
-from tmt.adapters.feed import open_replay
-from tmt.bootstrap import Desk, load_config, open_desk
+from tmt.adapters.feed.opening import open_replay
+from tmt.bootstrap import Desk, open_desk
 from tmt.market.batch import MarketBatch
 from tmt.ports.feed import Feed
+from tmt.sections import load_config
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.unit.feed.given import FEEDS, INSTRUMENTS, quality
-from tmt.adapters.feed import open_replay
+from tmt.adapters.feed.opening import open_replay
 from tmt.market.batch import MarketBatch
 from tmt.market.quality import InstrumentQuality
 from tmt.ports.feed import Feed

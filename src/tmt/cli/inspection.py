@@ -27,7 +27,7 @@ _TOTALS: Final = ("rows", "quotes", "trades")
 
 def run(terminal: Terminal, chosen: Chosen, paths: Sequence[str], instrument: str | None) -> None:
     """`tmt data inspect`."""
-    from tmt.adapters.feed import open_replay
+    from tmt.adapters.feed.opening import open_replay
     from tmt.cli.settings import load_settings
 
     loaded = load_settings(chosen.config_folder, chosen.overrides)

@@ -82,7 +82,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Raises:
             InputError: when they cannot be used.
         """
-        from tmt.adapters.feed import open_replay, open_simulator
+        from tmt.adapters.feed.opening import open_replay, open_simulator
 
         instruments = {each.symbol: each for each in loaded.sections["instruments"].instruments}
         if not self.paths:

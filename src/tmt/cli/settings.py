@@ -19,7 +19,7 @@ from tmt.errors import ConfigError
 
 def load_settings(folder: str, overrides: Sequence[str] = ()) -> Loaded:
     """The configuration in force: defaults, the files of `folder` unless it is empty, the environment, --set."""
-    from tmt.bootstrap import load_config
+    from tmt.sections import load_config
 
     directory = Path(folder) if folder else None
     return load_config(directory, environment=os.environ, overrides=overrides)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tmt import messages as m
 from tmt.cli.folders import Chosen
@@ -18,6 +18,9 @@ from tmt.cli.session import Session, finish, interruptible, open_session
 from tmt.cli.terminal import Terminal
 from tmt.errors import AdapterUnavailable, InputError
 from tmt.projections.desk_view import DeskSnapshot, DeskView
+
+if TYPE_CHECKING:
+    from tmt.gateway.app import DeskWindow
 
 PORT: Final = 8000
 """Of the page, where nobody named one."""
@@ -47,12 +50,17 @@ def run(
     name = chosen.book_name
     folder = chosen.books.ensure(name)
     plan = _plan(chosen, feed, instrument, seed, Plan.of(folder))
-    with interruptible() as interruption, open_session(plan, folder, terminal) as session:
+    with (
+        interruptible() as interruption,
+        _page(terminal, port) as window,
+        open_session(plan, folder, terminal) as session,
+    ):
         if session.desk.feed.simulated:
             terminal.say("DEMO: the market data are made up")
         live = terminal.interactive and not headless and not terminal.json
         watch = _Watch(session)
-        with _served(terminal, watch, port) as tell_page, _shown(terminal, watch, live=live) as tell_terminal:
+        tell_page = _posting(watch, window)
+        with _shown(terminal, watch, live=live) as tell_terminal:
 
             def tell() -> None:
                 tell_page()
@@ -82,27 +90,33 @@ def _plan(chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int
 
 
 @contextmanager
-def _served(terminal: Terminal, watch: _Watch, port: int | None) -> Iterator[Callable[[], None]]:
-    """The page. A port that somebody named must be free; without the usual one the desk goes on alone."""
+def _page(terminal: Terminal, port: int | None) -> Iterator[DeskWindow | None]:
+    """The page, until the end. A port that somebody named must be free; without the usual one the desk goes on.
     from tmt.adapters.clock.system import SystemClock
     from tmt.gateway.app import DeskWindow
     from tmt.gateway.server import serve
 
     window = DeskWindow(SystemClock())
-    window.show(watch.look())
     try:
         server = serve(window, PORT if port is None else port)
     except AdapterUnavailable as error:
         if port is not None:
             raise
-        terminal.say(f"{error.code}: {error.what}; the desk runs without its page. {error.fix}")
+        terminal.say(f"{error.code}: {error.what}; the desk runs without its page: {error.fix}")
         server = None
     if server is None:
-        yield lambda: None
+        yield None
         return
     with server:
         terminal.say(f"page: {server.url}")
-        yield _Rarely(PAGE_SECONDS, lambda: window.show(watch.look()))
+        yield window
+
+
+def _posting(watch: _Watch, window: DeskWindow | None) -> Callable[[], None]:
+    if window is None:
+        return lambda: None
+    window.show(watch.look())
+    return _Rarely(PAGE_SECONDS, lambda: window.show(watch.look()))
 
 
 @contextmanager

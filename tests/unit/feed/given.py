@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 import tmt.defaults
-from tmt.adapters.feed import FeedsConfig
+from tmt.adapters.feed.config import FeedsConfig
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import decode_hook
 from tmt.market.batch import COLUMNS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.feed.given import BTCUSDT, FEEDS, column, feeds, quality, rows_of
-from tmt.adapters.feed import open_replay
+from tmt.adapters.feed.opening import open_replay
 from tmt.errors import InputError
 from tmt.ports.feed import Feed
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from tests.unit.feed.given import BTCUSDT, EURUSD, FEEDS, column, quality, rows_of, with_columns
-from tmt.adapters.feed import TimeUnit, open_replay
+from tmt.adapters.feed.config import TimeUnit
+from tmt.adapters.feed.opening import open_replay
 from tmt.errors import InputError
 
 SECOND_NS = 10**9

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.feed.given import EURUSD, FEEDS, lean_zip, quality, rows_of
-from tmt.adapters.feed import ERROR_CODES, open_replay
 from tmt.adapters.feed.detect import data_files
+from tmt.adapters.feed.errors import ERROR_CODES
+from tmt.adapters.feed.opening import open_replay
 from tmt.errors import InputError
 
 QUOTES = ("20140501_eurusd_tick_quote.csv", "292,1.38676,1.38686", "920,1.38676,1.38687")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.feed.given import BTCUSD, EURUSD, FEEDS, SPY, column, feeds, lean_zip, quality, rows_of
-from tmt.adapters.feed import open_replay
+from tmt.adapters.feed.opening import open_replay
 from tmt.errors import InputError
 
 SECOND_NS = 10**9

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.feed.given import EURUSD, FEEDS, lean_zip, quality, rows_of
-from tmt.adapters.feed import open_replay
+from tmt.adapters.feed.opening import open_replay
 from tmt.market.batch import MarketBatch
 from tmt.ports.feed import Feed
 

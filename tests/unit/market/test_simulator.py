@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.feed.given import INSTRUMENTS, SIMULATOR
-from tmt.adapters.feed import open_simulator
+from tmt.adapters.feed.opening import open_simulator
 from tmt.market.batch import COLUMNS, MarketBatch
 from tmt.market.regimes import SCHEMATICS
 from tmt.market.simulator import Simulator, SimulatorConfig

@@ -134,7 +134,7 @@ const TABLES = {
     ]),
   },
   events: {
-    nothing: "Nothing lately.",
+    nothing: "Nothing but Wyckoff analysis lately.",
     rows: (desk, today) => desk.events.filter(isWanted).map((each) => [
       each.message_id,
       when(each.time_ns, today),

@@ -1,0 +1,63 @@
+"""The configuration's sections: what each file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tmt.adapters.feed.config import FeedsConfig
+from tmt.config import Loaded, load
+from tmt.domain.account import Account
+from tmt.domain.instrument import Instrument
+from tmt.market.config import MarketConfig
+from tmt.market.simulator import SimulatorConfig
+from tmt.topology import AGENT_SECTIONS
+from tmt.venue.config import VenueConfig
+
+
+class AccountsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The paper accounts."""
+
+    accounts: tuple[Account, ...]
+
+    def __post_init__(self) -> None:
+        names = [account.account_id for account in self.accounts]
+        if len(set(names)) != len(names):
+            raise ValueError(f"account_id must be unique, were {names}")
+
+
+class InstrumentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The instruments that the desk knows."""
+
+    instruments: tuple[Instrument, ...]
+
+    def __post_init__(self) -> None:
+        names = [instrument.symbol for instrument in self.instruments]
+        if len(set(names)) != len(names):
+            raise ValueError(f"symbol must be unique, were {names}")
+
+
+SECTIONS: Final[dict[str, Any]] = {
+    "instruments": InstrumentsConfig,
+    "accounts": AccountsConfig,
+    "market": MarketConfig,
+    "feeds": FeedsConfig,
+    "simulator": SimulatorConfig,
+    "venue": VenueConfig,
+    **AGENT_SECTIONS,
+}
+"""Name and type of every section of the configuration."""
+
+
+def load_config(
+    directory: Path | None, *, environment: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
+) -> Loaded:
+    """Every section of the configuration; see `tmt.config.load`. Without an environment, none is read.
+
+    Raises:
+        ConfigError: with every mistake found.
+    """
+    return load(SECTIONS, directory=directory, environment=environment or {}, overrides=overrides)
