@@ -1,8 +1,8 @@
 """What must always hold, as pure checks over an independent fold of the log.
 
 Each check has an id, a sentence, and a cost: "message" checks run on every message, "full" checks recompute everything
-and run at every start. Their fold (`watch.py`) shares nothing with the agents whose work it checks but the portfolio whose
-books it recomputes.
+and run at every start. Their fold (`watch.py`) shares nothing with the agents whose work it checks, but for the
+portfolio whose books it recomputes.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ class OrderRecord(msgspec.Struct, kw_only=True):
 
 
 class VenueRecord(msgspec.Struct, kw_only=True):
-    """One order at the venue."""
+    """One order at the venue. `entry_id` is empty but for the exits of a bracket."""
 
     order_id: str
+    entry_id: str
     state: OrderState
     quantity: Exact
     filled: Exact = ZERO
@@ -306,6 +307,7 @@ def _has_cause(state: WatchState, message: m.Message, books: Books) -> Iterator[
 
 
 def state_after(event: m.Message) -> OrderState:
+    """State of an order once the venue has said `event`."""
     if isinstance(event, m.OrderFilled):
         return OrderState.FILLED if event.remaining == ZERO else OrderState.PARTIALLY_FILLED
     return EVENT_STATES[type(event)]

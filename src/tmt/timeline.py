@@ -7,7 +7,7 @@ The result depends on the rows alone, never on how they were cut into batches or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -147,7 +147,7 @@ class Timeline:
             self._recover(index, time_ns)
         if time_ns >= state[kernel.BAR_END_NS]:
             self._bars.open(index, time_ns)
-        fold: Any = kernel.fold_row.py_func if self._oracle else kernel.fold_row
+        fold: Callable[..., None] = kernel.plain_fold_row if self._oracle else kernel.fold_row
         fold(row, *columns, batch.first_sequence, self._bars.state)
         symbol = self._symbols[index]
         self._say(self._venue.on_row(symbol, batch.first_sequence + row, time_ns, *values[2:]))
@@ -192,23 +192,24 @@ class Timeline:
         if last_ns + self._stale_after_ns > due_ns:
             self._stale_at_ns[index] = last_ns + self._stale_after_ns
             return
+        hours = self._expected[index]
+        if not (hours.is_open(due_ns) and hours.is_open(due_ns - self._stale_after_ns)):
+            self._stale_at_ns[index] = due_ns + self._stale_after_ns
+            return
         self._stale_at_ns[index] = NEVER_NS
         self._bars.state[index, kernel.STALE] = 1
-        if self._expected[index].is_open(due_ns):
-            symbol = self._symbols[index]
-            self._emit(FeedStale.root("market", due_ns, symbol, str(last_ns), instrument=symbol, last_ns=last_ns))
-            self._bars.state[index, kernel.STALE] = 2
-            self.refresh_bounds()
+        symbol = self._symbols[index]
+        self._emit(FeedStale.root("market", due_ns, symbol, str(last_ns), instrument=symbol, last_ns=last_ns))
+        self.refresh_bounds()
 
     def _recover(self, index: int, time_ns: int) -> None:
         state = self._bars.state[index]
-        symbol, last_ns, told = self._symbols[index], int(state[kernel.TIME_NS]), state[kernel.STALE] == 2
+        symbol, last_ns = self._symbols[index], int(state[kernel.TIME_NS])
         state[kernel.STALE] = 0
         self._stale_at_ns[index] = time_ns + self._stale_after_ns
-        if told:
-            key = (symbol, str(last_ns), str(time_ns))
-            gap = FeedGapFound.root("market", time_ns, *key, instrument=symbol, from_ns=last_ns, to_ns=time_ns)
-            self._say([gap, FeedRecovered.caused_by(gap, "market", instrument=symbol)])
+        key = (symbol, str(last_ns), str(time_ns))
+        gap = FeedGapFound.root("market", time_ns, *key, instrument=symbol, from_ns=last_ns, to_ns=time_ns)
+        self._say([gap, FeedRecovered.caused_by(gap, "market", instrument=symbol)])
 
     def snapshot(self) -> TimelineSnapshot:
         """All state, for a store."""

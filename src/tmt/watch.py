@@ -94,11 +94,27 @@ class Watch:
         for client_order_id in ids:
             if client_order_id is not None:
                 self.state.venue[client_order_id] = VenueRecord(
-                    order_id=order.order_id, state=OrderState.SUBMITTED, quantity=order.quantity
+                    order_id=order.order_id,
+                    state=OrderState.SUBMITTED,
+                    quantity=order.quantity,
+                    entry_id="" if client_order_id == submit.client_order_id else submit.client_order_id,
                 )
-        for records in (self.state.orders, self.state.venue):
-            while len(records) > ENDED_ORDERS_MAX and _has_ended(self.state, next(iter(records))):
-                del records[next(iter(records))]
+        self._forget()
+
+    def _forget(self) -> None:
+        orders, venue = self.state.orders, self.state.venue
+        if len(orders) > 2 * ENDED_ORDERS_MAX:
+            newest = set(list(orders)[-ENDED_ORDERS_MAX:])
+            self.state.orders = {
+                id_: record
+                for id_, record in orders.items()
+                if id_ in newest or not (record.denied or record.submitted)
+            }
+        if len(venue) > 2 * ENDED_ORDERS_MAX:
+            newest = set(list(venue)[-ENDED_ORDERS_MAX:])
+            self.state.venue = {
+                id_: record for id_, record in venue.items() if id_ in newest or not _has_ended(record, venue)
+            }
 
     def _fold_event(self, event: m.VenueEvent) -> None:
         record = self.state.venue.get(event.client_order_id)
@@ -128,9 +144,8 @@ class Watch:
             self.state.by_person = sorted([*self.state.by_person, key])
 
 
-def _has_ended(state: WatchState, id_: str) -> bool:
-    venue = state.venue.get(id_)
-    if venue is not None:
-        return venue.state in TERMINAL_STATES
-    order = state.orders[id_]
-    return order.denied or order.submitted
+def _has_ended(record: VenueRecord, venue: dict[str, VenueRecord]) -> bool:
+    """An exit that never worked ends with its entry."""
+    entry = venue.get(record.entry_id)
+    never_worked = record.state is OrderState.SUBMITTED and record.entry_id != ""
+    return record.state in TERMINAL_STATES or (never_worked and (entry is None or entry.state in TERMINAL_STATES))

@@ -69,8 +69,8 @@ def test_decisions_on_a_prefix_are_a_prefix_of_the_decisions(test_data: Path, tm
         book = tmp_path / str(rows)
         run(open_recorded(TICKS, test_data, book), rows_max=rows)
         told = _told(book)
+        assert len(told) > 10
         assert told == expected[: len(told)]
-    assert len(told) > 100
 
 
 def _told(book: Path) -> list[bytes]:

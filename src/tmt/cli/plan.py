@@ -26,6 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         paths: recorded data; empty for the simulator.
         instrument: of the recorded data.
         start: the simulator's first minute, ISO 8601; empty for recorded data.
+        live_from: event time, ISO 8601, before which rows are taken as fast as they go; empty: from the first on.
         config: folder of configuration files; empty for the defaults alone.
         overrides: as given to --set.
     """
@@ -35,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     instrument: str
     seed: int
     start: str
+    live_from: str
     config: str
     overrides: tuple[str, ...]
 

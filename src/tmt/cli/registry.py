@@ -113,6 +113,13 @@ COMMANDS: Final = (
             ),
             INSTRUMENT,
             Option(("--speed",), "Seconds of event time in a second.", "number", metavar="X", default=1),
+            Option(
+                ("--history",),
+                "Hours that the simulator makes up before now and the desk runs through first.",
+                "number",
+                metavar="HOURS",
+                default=24,
+            ),
             SEED,
             STATE,
             BOOK,

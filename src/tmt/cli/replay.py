@@ -38,6 +38,7 @@ def run(
         instrument=instrument,
         seed=seed,
         start="",
+        live_from="",
         config=chosen.config_folder,
         overrides=tuple(chosen.overrides),
     )

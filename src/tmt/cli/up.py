@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +14,9 @@ from tmt.cli.folders import Chosen
 from tmt.cli.live import LiveView, log_line
 from tmt.cli.plan import Plan
 from tmt.cli.replay import refuse_speed, run_paced
-from tmt.cli.session import Session, finish, interruptible, open_session
+from tmt.cli.session import Interruption, Session, finish, interruptible, open_session
 from tmt.cli.terminal import Terminal
+from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import AdapterUnavailable, InputError
 from tmt.projections.desk_view import DeskSnapshot, DeskView
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PORT: Final = 8000
 """Of the page, where nobody named one."""
 
+HISTORY_HOURS_MAX: Final = 31 * 24
 VIEW_SECONDS: Final = 0.25
 PAGE_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 5.0
@@ -36,6 +38,7 @@ def run(
     feed: Sequence[str],
     instrument: str | None,
     speed: float,
+    history: float,
     seed: int,
     port: int | None,
     seconds: float | None,
@@ -49,7 +52,9 @@ def run(
         raise InputError("TMT-X005", f"--port must be 0 to 65535, was {port}", fix=f"leave it out for {PORT}")
     name = chosen.book_name
     folder = chosen.books.ensure(name)
-    plan = _plan(chosen, feed, instrument, seed, Plan.of(folder))
+    if not 0 <= history <= HISTORY_HOURS_MAX:
+        raise InputError("TMT-X005", f"--history must be 0 to {HISTORY_HOURS_MAX} hours, was {history:g}")
+    plan = _plan(chosen, feed, instrument, seed, history, Plan.of(folder))
     with (
         interruptible() as interruption,
         _page(terminal, port) as window,
@@ -66,21 +71,34 @@ def run(
                 tell_page()
                 tell_terminal()
 
+            _catch_up(session, interruption, tell, plan)
             run_paced(session, interruption, tell, speed=speed, seconds=seconds)
         return finish(terminal, session, interruption, name)
 
 
-def _plan(chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int, former: Plan | None) -> Plan:
+def _catch_up(session: Session, interruption: Interruption, tell: Callable[[], None], plan: Plan) -> None:
+    """Take the made-up hours before the start at once, so that bars and ranges are there when the clock starts."""
+    if plan.live_from:
+        live_from_ns = int(datetime.fromisoformat(plan.live_from).timestamp()) * NANOSECONDS_PER_SECOND
+        if session.desk.runner.timeline.now_ns < live_from_ns:
+            session.take_all(session.desk.batches(live_from_ns), interruption, tell)
+
+
+def _plan(
+    chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int, history: float, former: Plan | None
+) -> Plan:
     simulated = tuple(feed) == ("simulator",)
     if simulated and instrument is not None:
         raise InputError("TMT-X007", "--instrument is for recorded data; the simulator has its own", fix="leave it out")
-    start = "" if not simulated else datetime.now(UTC).replace(second=0, microsecond=0).isoformat()
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    begins_now = simulated and (former is None or not former.start)
     plan = Plan(
         mode="up",
         paths=() if simulated else tuple(str(Path(path).resolve()) for path in feed),
         instrument=instrument or "",
         seed=seed,
-        start=former.start if former is not None and former.start else start,
+        start=(now - timedelta(hours=history)).isoformat() if begins_now else former.start if former else "",
+        live_from=now.isoformat() if begins_now else former.live_from if former else "",
         config=chosen.config_folder,
         overrides=tuple(chosen.overrides),
     )
@@ -91,7 +109,7 @@ def _plan(chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int
 
 @contextmanager
 def _page(terminal: Terminal, port: int | None) -> Iterator[DeskWindow | None]:
-    """The page, until the end. A port that somebody named must be free; without the usual one the desk goes on.
+    """The page, until the end. A port that somebody named must be free; without the usual one the desk goes on."""
     from tmt.adapters.clock.system import SystemClock
     from tmt.gateway.app import DeskWindow
     from tmt.gateway.server import serve

@@ -177,7 +177,8 @@ def _page() -> list[HTTPRouteHandler]:
         return _send(page["index.html"], request)
 
     @get("/static/{name:str}")
-    async def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
+        name = request.path_params["name"]
         if name not in page:
             raise NotFoundException(f"there is no {name}")
         return _send(page[name], request)
@@ -196,7 +197,7 @@ def _page_files() -> dict[str, _PageFile]:
         if media_type is not None:
             body = entry.read_bytes()
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-            found[entry.name] = _PageFile(body, f"{media_type}; charset=utf-8", etag)
+            found[entry.name] = _PageFile(body, media_type, etag)
     return found
 
 

@@ -66,7 +66,6 @@ def serve(window: DeskWindow, port: int, host: str = "127.0.0.1") -> Server:
             f"the page has no log-in, so it is served on a loopback address only, not on {host}",
             fix="leave the host out; to see the page from elsewhere, use an ssh tunnel",
         )
-    listener = _listen(host, port)
     config = uvicorn.Config(
         create_app(window),
         access_log=False,
@@ -74,10 +73,11 @@ def serve(window: DeskWindow, port: int, host: str = "127.0.0.1") -> Server:
         log_config=None,
         log_level="warning",
         proxy_headers=False,
-        server_header=False,
+        server_header=True,
         timeout_graceful_shutdown=_CLOSING_SECONDS,
         ws="none",
     )
+    listener = _listen(host, port)
     shown_host = f"[{host}]" if ":" in host else host
     return Server(f"http://{shown_host}:{listener.getsockname()[1]}/", uvicorn.Server(config), listener)
 

@@ -1,15 +1,17 @@
 """The compiled scan: fold rows of market data into per-instrument state until one of them needs the desk's attention.
 
-`scan` and `fold_row` are compiled; the plain functions stay reachable as `scan.py_func` and `fold_row.py_func`, and the
-oracle mode of the event-time loop uses them one row at a time.
+`scan` and `fold_row` are compiled from the plain functions `plain_scan` and `plain_fold_row`, which tests hold equal to
+them; the oracle mode of the event-time loop uses the plain one, row by row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numba import njit, types
+from numpy.typing import NDArray
 
 (
     SEQUENCE,
@@ -40,7 +42,11 @@ _COLUMN: Final = types.Array(types.int64, 1, "C", readonly=True)
 _STATE: Final = types.Array(types.int64, 2, "C")
 
 
-def new_state(instruments: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+Column = NDArray[np.int64]
+State = NDArray[np.int64]
+
+
+def new_state(instruments: int) -> State:
     """State of `instruments` instruments that have seen no row and work no order."""
     state = np.zeros((instruments, FIELDS), dtype=np.int64)
     state[:, SEQUENCE] = -1
@@ -49,9 +55,19 @@ def new_state(instruments: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64
     return state
 
 
-@njit([types.void(types.int64, *[_COLUMN] * 9, types.int64, _STATE)], cache=True)
-def fold_row(
-    row, time_ns, instrument, bid, ask, bid_size, ask_size, price, size, aggressor, first_sequence, state
+def plain_fold_row(
+    row: int,
+    time_ns: Column,
+    instrument: Column,
+    bid: Column,
+    ask: Column,
+    bid_size: Column,
+    ask_size: Column,
+    price: Column,
+    size: Column,
+    aggressor: Column,
+    first_sequence: int,
+    state: State,
 ) -> None:
     """Make row number `row` the newest of its instrument, and part of its open bar."""
     k = instrument[row]
@@ -79,22 +95,26 @@ def fold_row(
     state[k, TICKS] += 1
 
 
-@njit([types.int64(*[types.int64] * 3, *[_COLUMN] * 9, types.int64, _STATE)], cache=True)
-def scan(
-    start,
-    stop,
-    due_ns,
-    time_ns,
-    instrument,
-    bid,
-    ask,
-    bid_size,
-    ask_size,
-    price,
-    size,
-    aggressor,
-    first_sequence,
-    state,
+fold_row: Final[Callable[..., None]] = njit([types.void(types.int64, *[_COLUMN] * 9, types.int64, _STATE)], cache=True)(
+    plain_fold_row
+)
+
+
+def plain_scan(
+    start: int,
+    stop: int,
+    due_ns: int,
+    time_ns: Column,
+    instrument: Column,
+    bid: Column,
+    ask: Column,
+    bid_size: Column,
+    ask_size: Column,
+    price: Column,
+    size: Column,
+    aggressor: Column,
+    first_sequence: int,
+    state: State,
 ) -> int:
     """Fold rows from `start` on; return the first that needs attention, or `stop`.
 
@@ -113,3 +133,8 @@ def scan(
             return row
         fold_row(row, time_ns, instrument, bid, ask, bid_size, ask_size, price, size, aggressor, first_sequence, state)
     return stop
+
+
+scan: Final[Callable[..., int]] = njit(
+    [types.int64(*[types.int64] * 3, *[_COLUMN] * 9, types.int64, _STATE)], cache=True
+)(plain_scan)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -54,7 +54,7 @@ def batch_of(rows: list[Row], symbols: tuple[str, ...], first_sequence: int = 0)
 
 def fold(bars: Bars, batches: Iterable[MarketBatch], *, compiled: bool = True) -> list[Bar]:
     """Fold batches as the event-time loop does, without a venue; end with every bar that a last moment would close."""
-    scan: Any = kernel.scan if compiled else kernel.scan.py_func
+    scan: Callable[..., int] = kernel.scan if compiled else kernel.plain_scan
     closed: list[Bar] = []
     for batch in batches:
         columns = tuple(getattr(batch, name) for name, _ in COLUMNS)

@@ -5,6 +5,7 @@ SQLite comes with apsw, because the system's may carry the WAL-reset corruption 
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -266,8 +267,6 @@ def _refuse_bad_sqlite() -> None:
 
 
 def _lock(path: Path) -> int:
-    import fcntl
-
     try:
         handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
