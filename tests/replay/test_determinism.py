@@ -119,13 +119,13 @@ def test_killed_twenty_times_at_random_points_nothing_is_lost_or_doubled(
 def _start_and_kill(data: Path, state: Path, chance: random.Random, hash_seed: str) -> int:
     command = cli(
         "replay", str(data / TICKS.path), "--instrument", "EURUSD", "--seed", "1", "--state", str(state), "--json",
-        "--speed", "200000",
+        "--speed", "15000",
     )  # fmt: skip
     process = subprocess.Popen(
         command, env=environment(hash_seed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        process.wait(timeout=chance.uniform(1.5, 6.0))
+        process.wait(timeout=chance.uniform(1.0, 3.5))
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()

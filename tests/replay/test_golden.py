@@ -40,7 +40,7 @@ def test_replay_gives_the_golden_decisions(recording: Recording, test_data: Path
 def test_every_data_set_trades_somewhere() -> None:
     for recording in RECORDINGS:
         if recording.name == "btcusdt-tape":
-            continue  # 346 seconds are too short for a Wyckoff range; people trade on it in test_people_trade_on_the_tape
+            continue  # 346 seconds are too short for a Wyckoff range; people trade on it in test_people.py
         text = (GOLDEN / f"{recording.name}.txt").read_text()
         assert "SignalRaised" in text, recording.name
         assert "OrderFilled" in text, recording.name

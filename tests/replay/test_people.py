@@ -54,8 +54,9 @@ def test_a_person_buys_at_the_market_and_the_bracket_ends_it(desk: Desk) -> None
     take(desk, 100)
     told = list(decisions(desk))
     fills = [message for message in told if isinstance(message, m.OrderFilled)]
-    assert [fill.role for fill in fills][0] == "entry"
-    assert {fill.role for fill in fills[1:]} <= {"stop_loss", "take_profit"}
+    entry, *exits = fills
+    assert entry.role == "entry"
+    assert {fill.role for fill in exits} <= {"stop_loss", "take_profit"}
     assert sum(fill.quantity * fill.side.sign for fill in fills) == 0
     assert incomplete_fills(desk.log) == ()
     assert desk.runner.watch.check_everything() == []

@@ -9,12 +9,14 @@ from __future__ import annotations
 import decimal
 import re
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 DIGITS_MAX: Final = 50
 """Significant digits that exact arithmetic may need before it raises."""
 
-MAGNITUDE_MAX: Final = Decimal(10) ** 18
+MAGNITUDE_DIGITS: Final = 18
+MAGNITUDE_MAX: Final = Decimal(10) ** MAGNITUDE_DIGITS
 FRACTION_DIGITS_MAX: Final = 18
 
 _TRAPS: Final = [decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow, decimal.FloatOperation]
@@ -73,6 +75,9 @@ def checked(name: str, value: Decimal) -> None:
     """Raise ValueError unless `value` is a finite Decimal of bounded magnitude and scale."""
     if type(value) is not Decimal:
         raise ValueError(f"{name} must be a Decimal, was {type(value).__name__}")
+    _, digits, exponent = value.as_tuple()
+    if isinstance(exponent, int) and exponent >= -FRACTION_DIGITS_MAX and len(digits) + exponent <= MAGNITUDE_DIGITS:
+        return  # nearly every value: the rest finds the words
     if not value.is_finite():
         raise ValueError(f"{name} must be finite, was {value}")
     if abs(value) > MAGNITUDE_MAX:
@@ -109,12 +114,17 @@ def divide(numerator: Decimal, denominator: Decimal, places: int = 12) -> Decima
 
 def round_half_even(value: Decimal, places: int) -> Decimal:
     """`value` at `places` decimals, ties to even."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN, context=ROUNDING)
+    return value.quantize(_quantum(places), rounding=ROUND_HALF_EVEN, context=ROUNDING)
 
 
 def round_up(value: Decimal, places: int) -> Decimal:
     """`value` at `places` decimals, away from zero; for fees, which never favour us."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_UP, context=ROUNDING)
+    return value.quantize(_quantum(places), rounding=ROUND_UP, context=ROUNDING)
+
+
+@cache
+def _quantum(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

@@ -73,7 +73,7 @@ def serve(window: DeskWindow, port: int, host: str = "127.0.0.1") -> Server:
         log_config=None,
         log_level="warning",
         proxy_headers=False,
-        server_header=True,
+        server_header=False,
         timeout_graceful_shutdown=_CLOSING_SECONDS,
         ws="none",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ COLUMNS: Final = (
     ("size", np.int64),
     ("aggressor", np.int64),
 )
-_WIDTHS: Final = (np.int8, np.int16, np.int32, np.int64)
+_WIDTHS: Final = tuple((2 ** (8 * bytes_ - 1), f"<i{bytes_}") for bytes_ in (1, 2, 4, 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,14 @@ class PackedColumn(msgspec.Struct, frozen=True, array_like=True):
 
 def pack(batch: MarketBatch) -> tuple[PackedColumn, ...]:
     """Columns as first value and differences, each in the narrowest whole type that holds them."""
-    return tuple(_pack(getattr(batch, name)) for name, _ in COLUMNS)
+    if len(batch) == 0:
+        return (PackedColumn(0, 0, b""),) * len(COLUMNS)
+    # All columns at once: a batch may be one row, and then NumPy's calls are the whole cost.
+    columns = np.stack([getattr(batch, name) for name, _ in COLUMNS])
+    differences = np.diff(columns)
+    lows = differences.min(axis=1, initial=0).tolist()
+    highs = differences.max(axis=1, initial=0).tolist()
+    return tuple(map(_packed, columns[:, 0].tolist(), differences, lows, highs))
 
 
 def unpack(symbols: tuple[str, ...], first_sequence: int, rows: int, columns: tuple[PackedColumn, ...]) -> MarketBatch:
@@ -84,15 +91,10 @@ def unpack(symbols: tuple[str, ...], first_sequence: int, rows: int, columns: tu
     return MarketBatch(symbols=symbols, first_sequence=first_sequence, **named)
 
 
-def _pack(column: NDArray[np.int64]) -> PackedColumn:
-    if len(column) == 0:
-        return PackedColumn(0, 0, b"")
-    differences = np.diff(column)
-    first = int(column[0])
-    low, high = (int(differences.min()), int(differences.max())) if len(differences) else (0, 0)
+def _packed(first: int, differences: NDArray[np.int64], low: int, high: int) -> PackedColumn:
     if low == high == 0:
         return PackedColumn(first, 0, b"")
-    width: Any = next(kind for kind in _WIDTHS if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    width = next(width for bound, width in _WIDTHS if -bound <= low and high < bound)
     packed = differences.astype(width)
     return PackedColumn(first, packed.itemsize, packed.tobytes())
 

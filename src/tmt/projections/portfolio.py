@@ -28,12 +28,14 @@ class Portfolio:
         self.state = PortfolioState()
         self.ledger = ledger.Ledger()
         self._equity: dict[str, Decimal | None] = {}
+        self._drawdown: dict[str, Decimal] = {}
 
     def restore(self, state: PortfolioState, saved: ledger.LedgerSnapshot) -> None:
         """Become what a snapshot saved."""
         self.state = state
         self.ledger.restore(saved)
         self._equity = {}
+        self._drawdown = {}
 
     # Fold
 
@@ -77,7 +79,7 @@ class Portfolio:
         )
         ends = (state.day_end_ns for state in self.state.accounts.values())
         self.state.next_turnover_ns = min(ends)
-        self._equity[name] = account.deposit
+        self._forget_value(name)
 
     def _turn_over(self, now_ns: int) -> None:
         for name, state in self.state.accounts.items():
@@ -97,10 +99,14 @@ class Portfolio:
     def _revalue(self, symbol: str) -> None:
         for name, state in self.state.accounts.items():
             if f"{name}/{symbol}" in self.state.positions or len(state.currencies) > 1:
-                self._equity.pop(name, None)
+                self._forget_value(name)
                 equity = self.equity(name)
                 if equity is not None and equity > state.peak_equity:
                     state.peak_equity = equity
+
+    def _forget_value(self, account: str) -> None:
+        self._equity.pop(account, None)
+        self._drawdown.pop(account, None)
 
     def _working(self, approval: m.GateApproval) -> WorkingOrder:
         return WorkingOrder(order=approval.order, remaining=approval.order.quantity, client_order_id="")
@@ -156,7 +162,7 @@ class Portfolio:
             self.state.protective_stops.pop(key, None)
         self._shrink_working(fill)
         self.state.marks.setdefault(fill.instrument, fill.quote)
-        self._equity.pop(fill.account, None)
+        self._forget_value(fill.account)
         self._revalue(fill.instrument)
 
     def _account_for(self, fill: m.OrderFilled, instrument: Instrument, realised: Decimal) -> None:
@@ -355,14 +361,18 @@ class Portfolio:
         equity, start = self.equity(account), self.day_start_equity(account)
         if equity is None or start is None or start <= ZERO:
             return None
+        if equity >= start:
+            return ZERO
         return max(ZERO, divide(start - equity, start))
 
     def drawdown_fraction(self, account: str) -> Decimal | None:
         """Fall from the peak over the peak; 0 at the peak."""
-        equity, peak = self.equity(account), self.peak_equity(account)
-        if equity is None or peak is None or peak <= ZERO:
-            return None
-        return max(ZERO, divide(peak - equity, peak))
+        if account not in self._drawdown:
+            equity, peak = self.equity(account), self.peak_equity(account)
+            if equity is None or peak is None or peak <= ZERO:
+                return None
+            self._drawdown[account] = max(ZERO, divide(peak - equity, peak))
+        return self._drawdown[account]
 
     def exact_profit(self, account: str, currency: str) -> tuple[Decimal, Decimal]:
         """In one currency, never converted: (realised + unrealised − fees, equity − deposits). Always equal.

@@ -248,8 +248,9 @@ class SqliteEventLog:
 
 
 def _link(chain: bytes, position: int, recorded_at_ns: int, entry: Entry) -> bytes:
-    head = "\x1f".join(str(part) for part in (position, recorded_at_ns, *entry[:-1], ""))
-    return blake2b(chain + head.encode() + entry.body, digest_size=32).digest()
+    message_id, correlation_id, kind, occurred_at_ns, body = entry
+    head = f"{position}\x1f{recorded_at_ns}\x1f{message_id}\x1f{correlation_id}\x1f{kind}\x1f{occurred_at_ns}\x1f"
+    return blake2b(chain + head.encode() + body, digest_size=32).digest()
 
 
 def _digest(position: int, state: bytes) -> bytes:

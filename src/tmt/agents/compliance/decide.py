@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from typing import Final
 
@@ -120,9 +121,11 @@ def evolve(
     match message:
         case ComplianceApproved():
             account, now_ns = message.order.account, message.occurred_at_ns
-            recent = (time_ns for time_ns in state.approvals_ns.get(account, ()) if time_ns > now_ns - MINUTE_NS)
-            times_ns = (*recent, now_ns)[-APPROVALS_REMEMBERED:]
-            return msgspec.structs.replace(state, approvals_ns={**state.approvals_ns, account: times_ns})
+            earlier = state.approvals_ns.get(account, ())
+            times_ns = list(earlier[bisect_right(earlier, now_ns - MINUTE_NS) :])
+            insort(times_ns, now_ns)
+            newest = tuple(times_ns[-APPROVALS_REMEMBERED:])
+            return msgspec.structs.replace(state, approvals_ns={**state.approvals_ns, account: newest})
         case AccountSuspended():
             suspension = Suspension(
                 rule=message.rule,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -122,8 +123,8 @@ def _entry_rate(judged: _Judged) -> Deny | None:
     now_ns, limits = judged.portfolio.now_ns, judged.config.entries
     day_start_ns, _ = day_bounds_ns(judged.account.day(), now_ns)
     entries_ns = judged.habits.entries_ns
-    in_hour = 1 + sum(1 for time_ns in entries_ns if time_ns > now_ns - HOUR_NS)
-    in_day = 1 + sum(1 for time_ns in entries_ns if time_ns >= day_start_ns)
+    in_hour = 1 + len(entries_ns) - bisect_right(entries_ns, now_ns - HOUR_NS)
+    in_day = 1 + len(entries_ns) - bisect_left(entries_ns, day_start_ns)
     rates = (("entries_per_hour", in_hour, limits.per_hour_max), ("entries_per_day", in_day, limits.per_day_max))
     for rule, count, limit in rates:
         if count > limit:
@@ -223,11 +224,14 @@ def _entered(state: HumanBehaviorState, released: OrderReleased, config: HumanBe
     order = released.order
     habits = state.accounts.get(order.account, Habits())
     # An entry older than the newest per_day_max can no longer decide: they alone fill the day, and so the hour.
-    entries_ns = (*habits.entries_ns, released.occurred_at_ns)[-config.entries.per_day_max :]
+    entries_ns = list(habits.entries_ns)
+    insort(entries_ns, released.occurred_at_ns)
     earlier = habits.quantities.get(order.instrument, ())
     quantities = (*earlier, order.quantity)[-config.fat_finger.orders_remembered :]
     return msgspec.structs.replace(
-        habits, entries_ns=entries_ns, quantities={**habits.quantities, order.instrument: quantities}
+        habits,
+        entries_ns=tuple(entries_ns[-config.entries.per_day_max :]),
+        quantities={**habits.quantities, order.instrument: quantities},
     )
 
 
