@@ -1,6 +1,6 @@
 # The house's front door: `make` alone lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check fix clean
+.PHONY: help setup up test golden docs check fix clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -10,6 +10,8 @@ CODE = $(wildcard src tests benchmarks)
 # A PYTHON that somebody named is also the one the environment is made with.
 WITH_PYTHON = $(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON))
 export PIP_ROOT_USER_ACTION := ignore
+# Recorded market data for tests, and for what the documents quote.
+TMT_TEST_DATA ?= ../shared/data
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +23,13 @@ up: $(STAMP) ## Start the desk: make up ARGS="--help"
 
 test: $(STAMP) ## Run every test: make test ARGS="-n auto -m 'not slow'"
 	@$(BIN)/pytest $(ARGS)
+
+golden: $(STAMP) ## Write the golden replays anew; the diff is what changed
+	@UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/replay/test_golden.py
+
+docs: $(STAMP) ## Renew what is generated in docs/ and the schemas of the commands
+	@$(BIN)/python -m tmt.cli.reference
+	@$(BIN)/python -m tmt.cli.documents $(TMT_TEST_DATA)
 
 check: $(STAMP) ## Check format, lint, types, import contracts and house rules
 	@failed=; for step in "ruff format --check ." "ruff check ." "mypy $(CODE)" "lint-imports --no-logo" "pytest -q tests/tidy"; do \

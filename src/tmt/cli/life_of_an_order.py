@@ -104,7 +104,10 @@ def _excerpts(log: EventLog, portfolio: Portfolio, signal_id: str) -> dict[str, 
         "range": _code([_seen(message) for message in seen]),
         "event": _json(
             next(message for message in reversed(seen) if isinstance(message, m.WyckoffEventSeen)),
-            "event", "rule", "price", "evidence",
+            "event",
+            "rule",
+            "price",
+            "evidence",
         ),
         "signal": _json(signal, "setup", "side", "entry_price", "stop_price", "target_price", "confidence", "evidence"),
         "order": _json(sized, "order", "expires_at_ns"),
@@ -112,11 +115,13 @@ def _excerpts(log: EventLog, portfolio: Portfolio, signal_id: str) -> dict[str, 
         "submitted": _json(
             told["OrderSubmitted"], "client_order_id", "stop_loss_client_order_id", "take_profit_client_order_id"
         ),
-        "fill": _json(fill, "fill_id", "side", "quantity", "price", "fee", "remaining", "liquidity", "slippage", "quote"),
+        "fill": _json(
+            fill, "fill_id", "side", "quantity", "price", "fee", "remaining", "liquidity", "slippage", "quote"
+        ),
         "postings": "\n".join(_postings(fill, portfolio)) + "\n",
         "closed": _json(told["PositionClosed"], "side", "quantity", "realised", "fees", "risk_amount", "closing_role"),
         "statistics": _json(told["StatisticsUpdated"], "setup", "trades", "win_rate", "expectancy_r", "profit_factor"),
-    }  # fmt: skip
+    }
 
 
 def _json(message: m.Message, *names: str) -> str:
