@@ -103,7 +103,7 @@ class Runner:
         self._timeline: Timeline | None = None
         self._pending: list[Entry] = []
         self._expected: Iterator[Recorded] | None = None
-        self._sound = True
+        self._sound = False
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -213,7 +213,7 @@ class Runner:
         return self._log.contains(message_id) or any(entry.message_id == message_id for entry in self._pending)
 
     def save(self) -> None:
-        """Commit, and keep a snapshot of everything at the head of the log, unless a step or a recovery failed."""
+        """Commit, and keep a snapshot at the head of the log, unless recovery has not been, or something failed."""
         self.commit()
         if not self._sound:
             return

@@ -11,7 +11,7 @@ from tmt.cli.documents import ARCHITECTURE, DOCS, GOLDEN, LIFE_OF_AN_ORDER, ROOT
 from tmt.invariants import REGISTRY
 
 RENEW = "run: make docs"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md"])
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 GOLDEN_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} .*$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
