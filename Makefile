@@ -6,7 +6,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMP := .venv/.made-from-lock
-CODE = $(wildcard src tests benchmarks)
+CODE = $(wildcard src tests benchmarks tools)
 # A PYTHON that somebody named is also the one the environment is made with.
 WITH_PYTHON = $(if $(filter-out file,$(origin PYTHON)),--python $(PYTHON))
 export PIP_ROOT_USER_ACTION := ignore
@@ -28,8 +28,8 @@ golden: $(STAMP) ## Write the golden replays anew; the diff is what changed
 	@UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/replay/test_golden.py
 
 docs: $(STAMP) ## Renew what is generated in docs/ and the schemas of the commands
-	@$(BIN)/python -m tmt.cli.reference
-	@$(BIN)/python -m tmt.cli.documents $(TMT_TEST_DATA)
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.documents $(TMT_TEST_DATA)
 
 check: $(STAMP) ## Check format, lint, types, import contracts and house rules
 	@failed=; for step in "ruff format --check ." "ruff check ." "mypy $(CODE)" "lint-imports --no-logo" "pytest -q tests/tidy"; do \

@@ -300,7 +300,7 @@ def _person_lifts(state: WatchState, change: m.BreakerTransition, books: Books) 
 # Log
 
 
-@invariant("L9", "nothing follows from a later message", *m.GATES, *m.SUBMISSIONS, *m.VENUE_EVENTS)
+@invariant("L9", "every answer names a cause other than itself", *m.GATES, *m.SUBMISSIONS, *m.VENUE_EVENTS)
 def _has_cause(state: WatchState, message: m.Message, books: Books) -> Iterator[str]:
     if not message.causation_id or message.causation_id == message.message_id:
         yield f"{type(message).__name__} {message.message_id} has no cause"

@@ -104,7 +104,7 @@ PATH: Final = (
         ExecutionAgent,
         m.OrderReleased,
         m.OrderSubmitted,
-        False,
+        True,
         lambda parts: ExecutionAgent(parts.sections["execution"], parts.portfolio),
     ),
     Place(
@@ -154,18 +154,26 @@ def diagram() -> str:
 
 
 def message_table() -> str:
-    """Who says and who hears each message, as a Markdown table."""
+    """Who says and who hears each message, as a Markdown table. The runner, the portfolio and the watch hear all."""
     lines = ["| message | said by | heard by |", "|---|---|---|"]
     for kind in m.ALL:
-        said = [place.name for place in PATH if kind in place.agent.produces]
-        heard = [place.name for place in PATH if kind in place.agent.consumes]
-        lines.append(f"| `{kind.__name__}` | {', '.join(said) or _outside(kind)} | {', '.join(heard) or 'trail'} |")
+        said = [place.name for place in PATH if kind in place.agent.produces] + _said_outside(kind)
+        heard = [place.name for place in PATH if kind in place.agent.consumes] + _heard_outside(kind)
+        lines.append(f"| `{kind.__name__}` | {', '.join(said)} | {', '.join(heard) or '–'} |")
     return "\n".join(lines) + "\n"
 
 
-def _outside(kind: type[m.Message]) -> str:
+def _said_outside(kind: type[m.Message]) -> list[str]:
     if kind in m.MARKET:
-        return "market"
+        return ["timeline"]
     if kind in m.VENUE_EVENTS:
-        return "venue"
-    return "invariants" if kind is m.InvariantBroken else "outside"
+        return ["venue"]
+    if kind in m.INPUTS:
+        return ["outside"]
+    return ["watch"] if kind is m.InvariantBroken else []
+
+
+def _heard_outside(kind: type[m.Message]) -> list[str]:
+    if kind in m.SUBMISSIONS:
+        return ["venue"]
+    return ["timeline"] if kind in (m.MarketDataReceived, m.TimeAdvanced) else []

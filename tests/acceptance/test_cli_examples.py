@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.acceptance.desk_runs import quotes_csv
-from tmt.cli import reference
+from tools import reference
 from tmt.cli.main import run
 from tmt.cli.registry import COMMANDS
 from tmt.domain.money import decode_hook

@@ -29,6 +29,7 @@ DECISION_PATH = (
     "runner.py",
     "timeline.py",
     "invariants.py",
+    "watch.py",
 )
 
 

@@ -20,7 +20,7 @@ AGENTS = (
 )
 AGENT_FILES = {"__init__.py", "agent.py", "config.py", "decide.py"}
 SHARED_BY_AGENTS = {"__init__.py", "verdict.py"}
-ENTRY_POINTS = {"tmt.cli.main", "tmt.__main__", "tmt.cli.reference", "tmt.cli.documents"}
+ENTRY_POINTS = {"tmt.cli.main", "tmt.__main__"}
 MODULE_IN_TEXT = re.compile(r"tmt(\.\w+)+(:\w+)?")
 
 # What a file of an agent may import of the house; every file may import from its own agent, verdicts and errors.

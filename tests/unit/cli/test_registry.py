@@ -10,11 +10,11 @@ import sys
 import click
 import pytest
 
-from tmt.cli import reference
 from tmt.cli.app import build
 from tmt.cli.exit_codes import MEANINGS, ExitCode
 from tmt.cli.registry import COMMANDS, GROUPS, Argument, Command, Option
 from tmt.errors import TmtError
+from tools import reference
 
 BY_NAME = {entry.name: entry for entry in COMMANDS}
 CHOSEN = {"state", "book", "config", "overrides", "json"}
@@ -70,12 +70,12 @@ def test_every_command_that_takes_json_has_a_schema() -> None:
 
 def test_the_schemas_that_ship_are_fresh() -> None:
     shipped = {file.name: file.read_text() for file in reference.SCHEMAS.glob("*.json")}
-    assert shipped == reference.schemas(), "run: python -m tmt.cli.reference"
+    assert shipped == reference.schemas(), "run: python -m tools.reference"
     assert all(json.loads(text)["$schema"].endswith("2020-12/schema") for text in shipped.values())
 
 
 def test_the_reference_page_is_fresh() -> None:
-    assert reference.PAGE.read_text() == reference.page(), "run: python -m tmt.cli.reference"
+    assert reference.PAGE.read_text() == reference.page(), "run: python -m tools.reference"
 
 
 def test_exit_statuses_are_in_one_table_which_the_errors_follow() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tmt.cli import documents, life_of_an_order
-from tmt.cli.documents import ARCHITECTURE, DOCS, GOLDEN, LIFE_OF_AN_ORDER, ROOT, blocks_of, renewed
 from tmt.invariants import REGISTRY
+from tools import documents, life_of_an_order
+from tools.documents import ARCHITECTURE, DOCS, GOLDEN, LIFE_OF_AN_ORDER, ROOT, blocks_of, renewed
 
 RENEW = "run: make docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])

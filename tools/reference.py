@@ -1,6 +1,6 @@
 """The reference page of the commands, and the schemas of what they answer; both generated from the registry.
 
-`python -m tmt.cli.reference` writes them into a checkout; a test fails when they are stale.
+`python -m tools.reference` writes them into a checkout; a test fails when they are stale.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from tmt.cli.exit_codes import MEANINGS
 from tmt.cli.registry import COMMANDS, Argument, Command, Option
 from tmt.domain.money import Exact
 
-SCHEMAS: Final = Path(__file__).with_name("schemas")
-PAGE: Final = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
+ROOT: Final = Path(__file__).parents[1]
+SCHEMAS: Final = ROOT / "src" / "tmt" / "cli" / "schemas"
+PAGE: Final = ROOT / "docs" / "reference" / "commands.md"
 FAILURE: Final = "tmt.cli.results:Failure"
 
 
@@ -54,7 +55,7 @@ def page() -> str:
     lines = [
         "# Commands",
         "",
-        "Generated from the registry of commands (`python -m tmt.cli.reference`); do not edit.",
+        "Generated from the registry of commands (`python -m tools.reference`); do not edit.",
         "",
         "With `--json` a command prints one JSON object on standard output: its answer, or, when it fails, one of",
         "`failure.json`. The schemas ship with the package, in `tmt/cli/schemas/`. Answers go to standard output,",

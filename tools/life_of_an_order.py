@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.adapters.feed.opening import open_replay
 from tmt.bootstrap import open_desk
 from tmt.domain.ledger import settle_fill
-from tmt.market.batch import MarketBatch
 from tmt.ports.event_log import EventLog
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.sentences import plain, utc
@@ -99,7 +97,6 @@ def _excerpts(log: EventLog, portfolio: Portfolio, signal_id: str) -> dict[str, 
     sized = told["OrderSized"]
     assert isinstance(sized, m.OrderSized)
     return {
-        "rows": _rows_around(log, signal.occurred_at_ns),
         "bar": _json(bar, "bar"),
         "range": _code([_seen(message) for message in seen]),
         "event": _json(
@@ -149,23 +146,6 @@ def _text(value: Any) -> str:
 
 def _line(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
-
-
-def _rows_around(log: EventLog, time_ns: int) -> str:
-    """The last row before a bar's end and the first after it, as the batch in the log holds them."""
-    for recorded in log.read(types=("MarketDataReceived",)):
-        received = m.decode(recorded.body)
-        assert isinstance(received, m.MarketDataReceived)
-        after = int(np.searchsorted(received.batch.time_ns, time_ns))
-        if 0 < after < len(received.batch):
-            return _code([*_rows(received.batch, after - 1, after + 1)])
-    raise ValueError(f"no batch holds rows on both sides of {time_ns}")
-
-
-def _rows(batch: MarketBatch, start: int, stop: int) -> Iterator[str]:
-    for row in range(start, stop):
-        columns = {name: int(getattr(batch, name)[row]) for name in ("time_ns", "bid", "ask", "price", "size")}
-        yield f"row {batch.first_sequence + row}: " + " ".join(f"{name}={value}" for name, value in columns.items())
 
 
 def _range_until(log: EventLog, signal: m.SignalRaised) -> list[m.Message]:

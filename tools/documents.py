@@ -1,6 +1,6 @@
 """The generated blocks of the documents: made from the map, the checks, the house itself and a golden replay.
 
-`python -m tmt.cli.documents [DATA]` renews them in a checkout; a test fails when they are stale. DATA is the folder of
+`python -m tools.documents [DATA]` renews them in a checkout; a test fails when they are stale. DATA is the folder of
 recorded market data; without it, what is quoted from the replay stays as it is.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from tmt import invariants, topology
-from tmt.cli import life_of_an_order
+from tools import life_of_an_order
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[1]
 DOCS: Final = ROOT / "docs"
 ARCHITECTURE: Final = DOCS / "architecture.md"
 LIFE_OF_AN_ORDER: Final = DOCS / "life-of-an-order.md"
