@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from heapq import merge
+from operator import itemgetter
 from typing import Final, Protocol
 
 import msgspec
@@ -19,6 +21,7 @@ from tmt.projections.portfolio import Portfolio
 from tmt.projections.sentences import sentence
 
 EVENTS_MAX: Final = 50
+"""Events kept of what was decided, and as many of what was analysed, which is far more frequent."""
 BARS_LOOKED_BACK: Final = 5_000
 """Log entries at the end of a book in which the newest bars are looked for at start."""
 
@@ -165,7 +168,9 @@ class DeskView:
         self._suspended: dict[str, str] = {}
         self._breakers: dict[str, BreakerLine] = {}
         self._decisions: dict[str, EventLine] = {}
-        self._events: deque[EventLine] = deque(maxlen=EVENTS_MAX)
+        self._events: deque[tuple[int, EventLine]] = deque(maxlen=EVENTS_MAX)
+        self._analysis: deque[tuple[int, EventLine]] = deque(maxlen=EVENTS_MAX)
+        self._noted = 0
 
     def catch_up(self, log: EventLog) -> None:
         """Fold a book's past, for a desk that has just recovered: what is rare, and the newest bars."""
@@ -252,7 +257,9 @@ class DeskView:
         )
         self._decisions[message.source] = line
         if not isinstance(message, _UNTOLD):
-            self._events.appendleft(line)
+            self._noted += 1
+            kept = self._analysis if isinstance(message, m.WyckoffEventSeen | m.PhaseChanged) else self._events
+            kept.appendleft((self._noted, line))
 
     def snapshot(self, counts: Mapping[str, int], quality: FeedQuality) -> DeskSnapshot:
         """What to show now.
@@ -291,7 +298,7 @@ class DeskView:
                 for agent in self._agents
             ),
             breakers=tuple(line for _, line in sorted(self._breakers.items())),
-            events=tuple(self._events),
+            events=tuple(line for _, line in merge(self._events, self._analysis, key=itemgetter(0), reverse=True)),
             counts=dict(sorted(counts.items())),
             feed_quality=quality,
         )
