@@ -1,6 +1,7 @@
 """The peer of `benchmarks/replay.py`: NautilusTrader on the same quotes with the same order rule.
 
-Runs in an environment of its own: `python nautilus_replay.py QUOTES.npz EVERY`. Prints one JSON object.
+Runs in an environment of its own: `python nautilus_replay.py QUOTES.npz EVERY`, where EVERY is 0 for no
+orders. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
 
 
+FIRST_ORDER_TICK = 1000
+"""As in `tmt_replay.py`."""
+
+
 class EveryConfig(StrategyConfig, frozen=True):
     instrument_id: InstrumentId
     every: int
 
 
 class Every(Strategy):
-    """A market order every `every` ticks, buying and selling in turn."""
+    """A market order every `every` ticks, buying and selling in turn; no orders when it is 0."""
 
     def __init__(self, config: EveryConfig) -> None:
         super().__init__(config)
@@ -44,7 +49,8 @@ class Every(Strategy):
 
     def on_quote_tick(self, tick: QuoteTick) -> None:
         self.seen += 1
-        if self.seen % self.config.every:
+        every = self.config.every
+        if every == 0 or self.seen % every or self.seen < FIRST_ORDER_TICK:
             return
         side = OrderSide.BUY if self.orders % 2 == 0 else OrderSide.SELL
         self.orders += 1

@@ -223,8 +223,9 @@ def opening_quantity(order: Order, portfolio: Portfolio) -> Decimal:
 
 
 def _shown(value: Decimal) -> Decimal:
-    bounded = max(-MAGNITUDE_MAX, min(MAGNITUDE_MAX, value))
-    return bounded.quantize(MEASURE_STEP, context=ROUNDING)
+    if abs(value) > MAGNITUDE_MAX:
+        value = MAGNITUDE_MAX if value > ZERO else -MAGNITUDE_MAX
+    return value.quantize(MEASURE_STEP, context=ROUNDING)
 
 
 def _seconds(nanoseconds: int) -> Decimal:
