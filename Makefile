@@ -21,8 +21,8 @@ setup: $(STAMP) ## Make .venv exactly as uv.lock says (instant when nothing chan
 up: $(STAMP) ## Start the desk: make up ARGS="--help"
 	@$(BIN)/tmt up $(ARGS)
 
-test: $(STAMP) ## Run every test: make test ARGS="-n auto -m 'not slow'"
-	@$(BIN)/pytest $(ARGS)
+test: $(STAMP) ## Run every test on all cores: make test ARGS="-m 'not slow'"
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 golden: $(STAMP) ## Write the golden replays anew; the diff is what changed
 	@UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/replay/test_golden.py

@@ -309,7 +309,7 @@ COMMANDS: Final = (
     Command(
         ("doctor",),
         "Check this machine, the installation and the book; say how to mend what is wrong.",
-        "tmt.cli.doctor:run",
+        "tmt.cli.doctor.command:run",
         ("tmt doctor", "tmt doctor --json"),
         "Works offline.",
         (

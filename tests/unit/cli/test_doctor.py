@@ -10,7 +10,7 @@ import pytest
 
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.books import Books
-from tmt.cli.doctor_bundle import redacted
+from tmt.cli.doctor.bundle import redacted
 from tmt.cli.main import run
 from tmt.cli.results import Diagnosis
 from tmt.ports.event_log import Entry

@@ -29,6 +29,8 @@ def track_key(instrument: str, timeframe: str) -> str:
 
 def band_in_force(band_before: int, drawdown: Decimal, config: AriaConfig) -> int:
     """Index of the drawdown band, given the one in force so far: worse at once, better only after recovery."""
+    if band_before == 0 and drawdown <= config.drawdown_bands[0].drawdown_fraction_max:
+        return 0
     maxima = [band.drawdown_fraction_max for band in config.drawdown_bands]
     worst = len(maxima)
     band = next((i for i, maximum in enumerate(maxima) if drawdown <= maximum), worst)

@@ -231,8 +231,9 @@ def _trade_closed(
 
 
 def _may_change(breaker: Breaker, portfolio: Portfolio) -> bool:
-    holds = breaker.tier == "account" and bool(portfolio.positions(breaker.scope))
-    return breaker.status is not Status.CLOSED or holds
+    if breaker.status is not Status.CLOSED:
+        return True
+    return breaker.tier == "account" and bool(portfolio.positions(breaker.scope))
 
 
 def _assess(

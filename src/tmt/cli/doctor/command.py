@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tmt import __version__
-from tmt.cli import doctor_book, doctor_machine, doctor_program
-from tmt.cli.doctor_bundle import write_bundle
+from tmt.cli.doctor import book, machine, program
+from tmt.cli.doctor.bundle import write_bundle
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
 from tmt.cli.results import Diagnosis, Finding
@@ -21,9 +21,9 @@ _MARKS: Final = {"ok": "ok     ", "info": "info   ", "warning": "WARNING", "brok
 def run(terminal: Terminal, chosen: Chosen, port: int, bundle: str | None) -> int:
     """`tmt doctor`."""
     checks: list[tuple[str, Callable[[], Finding]]] = [
-        *doctor_machine.checks(chosen.state_folder, port),
-        *doctor_program.checks(chosen),
-        *doctor_book.checks(chosen),
+        *machine.checks(chosen.state_folder, port),
+        *program.checks(chosen),
+        *book.checks(chosen),
     ]
     findings = tuple(_checked(name, check) for name, check in checks)
     healthy = all(finding.outcome != "broken" for finding in findings)

@@ -1,0 +1,1 @@
+"""`tmt doctor`: what it checks, by what it looks at."""
