@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import environment
+import environment  # type: ignore[import-not-found]  # a script finds its neighbours by itself
 import numpy as np
 
 from tmt.adapters.feed.opening import open_replay
@@ -63,8 +63,10 @@ def write_quotes(target: Path, ticks_max: int | None) -> list[str]:
     instrument = next(i for i in sections["instruments"].instruments if i.symbol == "EURUSD")
     feed = open_replay([data / "eurusd_quotes_tick"], instrument, sections["feeds"], 8192)
     batches = list(feed.batches())
-    columns = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in ("time_ns", "bid", "ask")}
-    np.savez(target, **{name: column[:ticks_max] for name, column in columns.items()})
+    time_ns, bid, ask = (
+        np.concatenate([getattr(batch, name) for batch in batches])[:ticks_max] for name in ("time_ns", "bid", "ask")
+    )
+    np.savez(target, time_ns=time_ns, bid=bid, ask=ask)
     return list(feed.sources)
 
 

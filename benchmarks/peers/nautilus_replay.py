@@ -4,6 +4,9 @@ Runs in an environment of its own: `python nautilus_replay.py QUOTES.npz EVERY`,
 orders. Prints one JSON object.
 """
 
+# mypy: ignore-errors
+# Its imports are in its own environment alone.
+
 from __future__ import annotations
 
 import json
@@ -23,7 +26,6 @@ from nautilus_trader.model.identifiers import InstrumentId, Venue
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
-
 
 FIRST_ORDER_TICK = 1000
 """As in `tmt_replay.py`."""

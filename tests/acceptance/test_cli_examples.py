@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from tests.acceptance.desk_runs import quotes_csv
-from tools import reference
 from tmt.cli.main import run
 from tmt.cli.registry import COMMANDS
 from tmt.domain.money import decode_hook
+from tools import reference
 
 EXAMPLES = [(entry.name, example) for entry in COMMANDS for example in entry.examples]
 RESULTS = {entry.name: entry.result for entry in COMMANDS}

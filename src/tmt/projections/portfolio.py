@@ -28,14 +28,12 @@ class Portfolio:
         self.state = PortfolioState()
         self.ledger = ledger.Ledger()
         self._equity: dict[str, Decimal | None] = {}
-        self._drawdown: dict[str, Decimal] = {}
 
     def restore(self, state: PortfolioState, saved: ledger.LedgerSnapshot) -> None:
         """Become what a snapshot saved."""
         self.state = state
         self.ledger.restore(saved)
         self._equity = {}
-        self._drawdown = {}
 
     # Fold
 
@@ -79,7 +77,7 @@ class Portfolio:
         )
         ends = (state.day_end_ns for state in self.state.accounts.values())
         self.state.next_turnover_ns = min(ends)
-        self._forget_value(name)
+        self._equity[name] = account.deposit
 
     def _turn_over(self, now_ns: int) -> None:
         for name, state in self.state.accounts.items():
@@ -99,14 +97,10 @@ class Portfolio:
     def _revalue(self, symbol: str) -> None:
         for name, state in self.state.accounts.items():
             if f"{name}/{symbol}" in self.state.positions or len(state.currencies) > 1:
-                self._forget_value(name)
+                self._equity.pop(name, None)
                 equity = self.equity(name)
                 if equity is not None and equity > state.peak_equity:
                     state.peak_equity = equity
-
-    def _forget_value(self, account: str) -> None:
-        self._equity.pop(account, None)
-        self._drawdown.pop(account, None)
 
     def _working(self, approval: m.GateApproval) -> WorkingOrder:
         return WorkingOrder(order=approval.order, remaining=approval.order.quantity, client_order_id="")
@@ -162,7 +156,7 @@ class Portfolio:
             self.state.protective_stops.pop(key, None)
         self._shrink_working(fill)
         self.state.marks.setdefault(fill.instrument, fill.quote)
-        self._forget_value(fill.account)
+        self._equity.pop(fill.account, None)
         self._revalue(fill.instrument)
 
     def _account_for(self, fill: m.OrderFilled, instrument: Instrument, realised: Decimal) -> None:
@@ -358,21 +352,11 @@ class Portfolio:
 
     def daily_loss_fraction(self, account: str) -> Decimal | None:
         """Loss since the day began over the day's starting equity; 0 on a profit, never negative."""
-        equity, start = self.equity(account), self.day_start_equity(account)
-        if equity is None or start is None or start <= ZERO:
-            return None
-        if equity >= start:
-            return ZERO
-        return max(ZERO, divide(start - equity, start))
+        return _fall_fraction(self.day_start_equity(account), self.equity(account))
 
     def drawdown_fraction(self, account: str) -> Decimal | None:
         """Fall from the peak over the peak; 0 at the peak."""
-        if account not in self._drawdown:
-            equity, peak = self.equity(account), self.peak_equity(account)
-            if equity is None or peak is None or peak <= ZERO:
-                return None
-            self._drawdown[account] = max(ZERO, divide(peak - equity, peak))
-        return self._drawdown[account]
+        return _fall_fraction(self.peak_equity(account), self.equity(account))
 
     def exact_profit(self, account: str, currency: str) -> tuple[Decimal, Decimal]:
         """In one currency, never converted: (realised + unrealised − fees, equity − deposits). Always equal.
@@ -408,3 +392,9 @@ class Portfolio:
             ZERO,
         )
         return self.position(account, symbol).quantity + pending
+
+
+def _fall_fraction(reference: Decimal | None, equity: Decimal | None) -> Decimal | None:
+    if equity is None or reference is None or reference <= ZERO:
+        return None
+    return ZERO if equity >= reference else max(ZERO, divide(reference - equity, reference))

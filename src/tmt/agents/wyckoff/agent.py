@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from tmt.agents.wyckoff.config import WyckoffConfig
 from tmt.agents.wyckoff.decide import Finding, WyckoffState, decide, evolve
-from tmt.agents.wyckoff.events import Evidence, name_for
+from tmt.agents.wyckoff.events import Evidence, evidence_name_for, name_for
 from tmt.domain.money import round_half_even
-from tmt.domain.order import Quote
+from tmt.domain.order import Quote, Side
 from tmt.messages import BarClosed, Measure, Message, PhaseChanged, SessionStarted, SignalRaised, WyckoffEventSeen
 
 
@@ -100,7 +100,11 @@ def _level(units: float, finding: Finding) -> Decimal:
 
 def _measures(evidence: tuple[Evidence, ...], finding: Finding) -> tuple[Measure, ...]:
     return tuple(
-        Measure(name=each.name, value=_value(each, finding), unit="price" if each.unit == "distance" else each.unit)
+        Measure(
+            name=evidence_name_for(finding.side, each.name),
+            value=_value(each, finding),
+            unit="price" if each.unit == "distance" else each.unit,
+        )
         for each in evidence
     )
 
@@ -108,5 +112,8 @@ def _measures(evidence: tuple[Evidence, ...], finding: Finding) -> tuple[Measure
 def _value(evidence: Evidence, finding: Finding) -> Decimal:
     if evidence.unit == "price":
         return _level(evidence.value, finding)
-    rounded = round_half_even(Decimal(repr(evidence.value)), 4)
+    value = evidence.value
+    if evidence.name == "close_location" and finding.side is Side.SELL:
+        value = 1 - value
+    rounded = round_half_even(Decimal(repr(value)), 4)
     return rounded.scaleb(-finding.places) if evidence.unit == "distance" else rounded

@@ -23,6 +23,14 @@ _DISTRIBUTION_NAMES = {
     "LPS": "LPSY",
 }
 
+_DISTRIBUTION_EVIDENCE = {
+    "support": "resistance",
+    "resistance": "support",
+    "rally": "reaction",
+    "spring": "upthrust",
+    "spring_low": "upthrust_high",
+}
+
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True):
     """One number that an event rests on.
@@ -57,6 +65,11 @@ _CANONICAL_NAMES = {told: name for name, told in reversed(_DISTRIBUTION_NAMES.it
 def canonical(name: str) -> str:
     """Accumulation's name of an event that was told by either; a UTAD is a "spring"."""
     return _CANONICAL_NAMES.get(name, name)
+
+
+def evidence_name_for(side: Side, name: str) -> str:
+    """What a piece of evidence is called in the market's own terms."""
+    return _DISTRIBUTION_EVIDENCE.get(name, name) if side is Side.SELL else name
 
 
 def name_for(side: Side, name: str) -> str:

@@ -19,6 +19,12 @@ from tmt.messages import BarClosed, Message, PhaseChanged, SessionStarted, Signa
 
 SYMBOL = "TEST"
 MIRROR_TICKS = 20_000
+MIRROR_EVIDENCE = {
+    "support": "resistance",
+    "resistance": "support",
+    "rally": "reaction",
+    "spring_low": "upthrust_high",
+}
 MIRROR_NAMES = {
     "PS": "PSY", "SC": "BC", "AR": "AR", "ST": "ST", "spring": "UTAD", "shakeout": "UTAD", "test": "test",
     "SOS": "SOW", "LPS": "LPSY", "BU": "BU", "failure": "failure",

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tests.unit.agents.wyckoff import schematic
 from tests.unit.agents.wyckoff.schematic import (
+    MIRROR_EVIDENCE,
     MIRROR_NAMES,
     MIRROR_SETUPS,
     MIRROR_TICKS,
@@ -155,8 +156,13 @@ def test_a_mirrored_schematic_is_read_as_its_mirror(name: str) -> None:
     for seen, image in zip(events(told), events(other), strict=True):
         assert (seen.bar_end_ns, seen.rule, seen.direction.opposite) == (image.bar_end_ns, image.rule, image.direction)
         assert top - seen.price == image.price
-        assert [each.value for each in seen.evidence if each.unit != "price"] == [
-            each.value for each in image.evidence if each.unit != "price"
+        assert [
+            (MIRROR_EVIDENCE.get(each.name, each.name), 1 - each.value if each.name == "close_location" else each.value)
+            for each in seen.evidence
+            if each.unit != "price"
+        ] == [(each.name, each.value) for each in image.evidence if each.unit != "price"]
+        assert [MIRROR_EVIDENCE.get(each.name, each.name) for each in seen.evidence] == [
+            each.name for each in image.evidence
         ]
     assert signals(told)
     for signal, image_signal in zip(signals(told), signals(other), strict=True):
