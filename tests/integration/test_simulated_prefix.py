@@ -1,4 +1,4 @@
-"""No look-ahead on simulated markets: decisions on a prefix of the rows are a prefix of the decisions on all of them."""
+"""No look-ahead on simulated markets: decisions on a prefix of the rows are a prefix of all decisions."""
 
 from pathlib import Path
 
