@@ -16,6 +16,7 @@ from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO
 from tmt.domain.order import OrderType, Side, TimeInForce
+from tmt.domain.position import Position
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import ConfigError, InputError, InvariantBroken
 from tmt.market.bar import Timeframe
@@ -191,7 +192,12 @@ class Desk:
             )
             for account in self.portfolio.accounts
             for position in self.portfolio.positions(account.account_id)
+            if not self._is_closing(position)
         ]
+
+    def _is_closing(self, position: Position) -> bool:
+        working = self.portfolio.working(position.account)
+        return any(each.order.reduce_only and each.order.instrument == position.instrument for each in working)
 
     def close(self) -> None:
         """Write what is finished, keep a snapshot, release the book. Closing twice is allowed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -24,6 +24,10 @@ from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
 from tmt.timeline import Timeline, TimelineSnapshot
 from tmt.watch import Watch
+
+
+EVENTS_VERIFIED_MAX: Final = 250_000
+"""A log up to this length is verified whole at every start; a longer one from its newest snapshot on."""
 
 
 class Agent(Protocol):
@@ -166,8 +170,8 @@ class Runner:
         self._sound = True
 
     def _run(self, message: m.Message) -> None:
-        if not isinstance(message, m.MarketDataReceived):
-            self.timeline.advance(message.occurred_at_ns)
+        # What is due before the input happens before it, or the input would move the portfolio's time ahead of it.
+        self.timeline.advance(message.occurred_at_ns)
         self._bus.publish(message)
         self.timeline.refresh_bounds()
         if isinstance(message, m.MarketDataReceived):
@@ -192,7 +196,8 @@ class Runner:
         if saved is not None:
             position, raw = saved
             self._restore(msgspec.json.decode(raw, type=RunnerSnapshot, dec_hook=decode_hook))
-        checked = self._log.verify(after=position)
+        head = self._log.head()
+        self._log.verify(after=0 if head <= EVENTS_VERIFIED_MAX else position)
         self._expected = self._log.read(after=position)
         inputs = self._log.read(after=position, types=tuple(kind.__name__ for kind in m.INPUTS))
         for recorded in inputs:
@@ -206,7 +211,7 @@ class Runner:
                 f"replaying the log never gives {left.type} {left.message_id}",
                 where=f"event {left.position}",
             )
-        return checked
+        return head - position
 
     def knows(self, message_id: str) -> bool:
         """Whether a message is in the log, or waits to be written."""

@@ -29,4 +29,4 @@ def test_decisions_on_a_prefix_are_a_prefix(seed: int, tmp_path: Path) -> None:
         part = told(tmp_path / str(batches), seed, batches)
         assert len(part) > 20
         assert part == whole[: len(part)]
-    assert len(whole) > len(part)
+        assert len(whole) > len(part)

@@ -1,5 +1,6 @@
 """The same input gives the same decisions and the same ledger, however it is cut, stopped, killed or hashed."""
 
+import itertools
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.replay.recorded import decisions, hashes_of, named, open_recorded, run
@@ -42,6 +44,18 @@ def test_batches_cut_at_any_row_change_nothing(undisturbed: tuple[str, str], tes
             stop = min(len(batch), start + chance.choice((1, 2, 37, 500, 4000)))
             yield batch.rows(start, stop)
             start = stop
+
+    assert run(open_recorded(TICKS, test_data, tmp_path), cut=cut) == undisturbed
+
+
+def test_batches_cut_before_every_silence_change_nothing(
+    undisturbed: tuple[str, str], test_data: Path, tmp_path: Path
+) -> None:
+    def cut(batch: MarketBatch) -> Iterator[MarketBatch]:
+        silences = np.flatnonzero(np.diff(batch.time_ns) > 30 * 1_000_000_000) + 1
+        edges = [0, *silences.tolist(), len(batch)]
+        for start, stop in itertools.pairwise(edges):
+            yield batch.rows(start, stop)
 
     assert run(open_recorded(TICKS, test_data, tmp_path), cut=cut) == undisturbed
 

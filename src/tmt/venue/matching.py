@@ -152,7 +152,7 @@ class Matcher:
         for order in stops:
             if order.placed and order.phase is Phase.WAITING:
                 self.withdraw(order)
-                self._trigger(order, turn)
+                self._trigger(order, turn, trade.price)
         self._hit_resting(buys, turn, trade)
         self._hit_resting(sells, turn, trade)
 
@@ -168,10 +168,16 @@ class Matcher:
                     ours_lots += lots
                 self._fill(order, lots, order.limit_quanta, True, turn)
 
-    def _trigger(self, order: WorkingOrder, turn: Turn) -> None:
+    def _trigger(self, order: WorkingOrder, turn: Turn, trade_price: int = 0) -> None:
         order.phase = Phase.TAKING
         turn.said.append(reports.triggered(order, self._listings[order.symbol], turn.time_ns))
-        self._take(order, turn, 0)
+        self._take(order, turn, self._slip_to_trade(order, turn.quote, trade_price))
+
+    @staticmethod
+    def _slip_to_trade(order: WorkingOrder, quote: TouchQuote, trade_price: int) -> int:
+        """Quanta from the touch to a worse trade: a stop that a trade set off does not fill better than that trade."""
+        best = quote.ask if order.sign > 0 else quote.bid
+        return max(0, (trade_price - best) * order.sign) if trade_price else 0
 
     def _take(self, order: WorkingOrder, turn: Turn, slippage_quanta: int) -> None:
         quote, sign, limit = turn.quote, order.sign, order.limit_quanta

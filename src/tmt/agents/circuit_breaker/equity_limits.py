@@ -16,8 +16,7 @@ from tmt.projections.portfolio import Portfolio
 def shrink_limits(breaker: Breaker, config: CircuitBreakerConfig) -> tuple[Decimal, Decimal]:
     """Daily loss and drawdown, as fractions, beyond which the account may only shrink positions."""
     reduce_at = config.account.reduce_at_fraction
-    accepted = breaker.accepted_drawdown_fraction
-    drawdown = accepted if _accepts(breaker, config) else reduce_at * config.drawdown_fraction_max
+    drawdown = max(reduce_at * config.drawdown_fraction_max, breaker.accepted_drawdown_fraction)
     return reduce_at * config.daily_loss_fraction_max, drawdown
 
 
@@ -64,8 +63,8 @@ def _measures(breaker: Breaker, portfolio: Portfolio) -> tuple[Decimal, Decimal]
 
 
 def _accepts(breaker: Breaker, config: CircuitBreakerConfig) -> bool:
-    """Whether a person accepted a drawdown that is beyond the limit."""
-    return breaker.accepted_drawdown_fraction > config.drawdown_fraction_max
+    """Whether a person accepted a drawdown at which the account would only shrink positions."""
+    return breaker.accepted_drawdown_fraction > config.account.reduce_at_fraction * config.drawdown_fraction_max
 
 
 def _beyond(

@@ -105,7 +105,9 @@ def _resumed(
     detail = f"{message.person}: {message.reason}"
     for breaker in state.breakers.values():
         by_person = breaker.resumes_by == PERSON or breaker.trigger == "account_suspended"
-        if breaker.status is not Status.OPEN or not by_person:
+        # A flat account cannot earn its drawdown back, so a person also ends its reducing.
+        reducing = breaker.status is Status.REDUCING and breaker.trigger == "drawdown"
+        if not reducing and (breaker.status is not Status.OPEN or not by_person):
             continue
         measured, limit, unit = breaker.measured, breaker.limit, breaker.unit
         drawdown = portfolio.drawdown_fraction(breaker.scope) if breaker.tier == "account" else None

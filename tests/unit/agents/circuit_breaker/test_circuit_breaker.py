@@ -121,6 +121,20 @@ def test_a_reducing_account_only_shrinks_and_recovers_after_its_cool_down() -> N
     assert hall.status(ALPHA) is Status.CLOSED
 
 
+def test_a_person_ends_the_reducing_of_a_flat_account_that_cannot_earn_its_drawdown_back() -> None:
+    hall = Hall()
+    hall.lose(3000)
+    hall.until_next_day()
+    hall.lose(6500)
+    hall.flatten()
+    hall.until_next_day()
+    assert hall.status(ALPHA) is Status.REDUCING
+    assert reason(hall.order()) == "breaker_reducing"
+    hall.resume()
+    assert hall.status(ALPHA) is Status.HALF_OPEN
+    assert reason(hall.order()) == "released"
+
+
 def test_a_daily_loss_stays_open_until_the_day_turns_even_if_equity_recovers() -> None:
     hall = Hall()
     hall.lose(6000)
