@@ -25,7 +25,6 @@ from tmt.projections.portfolio_state import PortfolioState
 from tmt.timeline import Timeline, TimelineSnapshot
 from tmt.watch import Watch
 
-
 EVENTS_VERIFIED_MAX: Final = 250_000
 """A log up to this length is verified whole at every start; a longer one from its newest snapshot on."""
 

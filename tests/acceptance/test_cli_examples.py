@@ -114,7 +114,32 @@ def test_a_speed_out_of_range_is_refused(speed: str, folder: Path, capsys: pytes
     assert "TMT-X005" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**63)])
+@pytest.mark.parametrize("words", [["replay", "quotes.csv", "--instrument", "EURUSD"], ["up", "--for", "0.1"]])
+def test_a_seed_out_of_range_is_refused(
+    words: list[str], seed: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--seed", seed]) == 3
+    assert "--seed must be a whole number, 0 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("until", "told"), [("2026-01-05T10:00:00Z", True), ("2026-01-05T10:00:00.001Z", False), ("2025-01-01", True)]
+)
+def test_a_replay_until_before_its_first_row_says_that_nothing_was_to_do(
+    until: str, told: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replay", "quotes.csv", "--instrument", "EURUSD", "--until", until]) == 0
+    assert ("nothing was to do" in capsys.readouterr().err) is told
+
+
+def test_a_replay_that_was_done_says_that_nothing_was_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for told in (False, True):
+        assert run(["replay", "quotes.csv", "--instrument", "EURUSD"]) == 0
+        assert ("nothing was to do" in capsys.readouterr().err) is told
+
+
 def test_a_book_takes_one_feed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["up", "--for", "0.1", "--headless"]) == 0
+    assert run(["up", "--for", "0.1", "--headless", "--history", "1"]) == 0
     assert run(["up", "--feed", "quotes.csv", "--instrument", "EURUSD", "--for", "0.1"]) == 3
     assert "TMT-R007" in capsys.readouterr().err

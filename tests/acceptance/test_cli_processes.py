@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.desk_runs import Running, quotes_csv
 from tmt.cli.main import run
 
-UP = ("up", "--headless", "--speed", "60")
+UP = ("up", "--headless", "--history", "1", "--port", "0", "--speed", "60")
 
 
 @pytest.fixture
@@ -26,27 +26,94 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]
     return result
 
 
+def entries(given: dict[str, object]) -> list[dict[str, object]]:
+    books = given["books"]
+    assert isinstance(books, list)
+    return books
+
+
 def test_a_running_desk_obeys_a_stop_from_another_process(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Running(*UP, state=state) as desk:
         desk.wait_for("time=")
         given = answer(capsys, "stop", "--reason", "drill")
-        assert (given["taken_by"], given["command"]) == ("running desk", "StopTrading")
-        assert isinstance(given["event"], int)
+        [entry] = entries(given)
+        assert (entry["book"], entry["taken_by"], given["command"]) == ("main", "running desk", "StopTrading")
+        assert isinstance(entry["event"], int)
         desk.wait_for("obeyed StopTrading")
         status = answer(capsys, "status")
         assert (status["running"], status["stopped"]) == (True, True)
         assert desk.end(signal.SIGTERM)[0] == 0
     assert answer(capsys, "status")["stopped"] is True
-    given = answer(capsys, "resume", "--reason", "drill is over")
-    assert given["taken_by"] == "this command"
+    [entry] = entries(answer(capsys, "resume", "--reason", "drill is over"))
+    assert entry["taken_by"] == "this command"
+    assert entry["lifted"] == [{"scope": "system/desk", "halted_by": "manual_stop", "state": "closed"}]
     status = answer(capsys, "status")
     assert (status["running"], status["stopped"], status["commands_waiting"]) == (False, False, 0)
 
 
+def test_a_stop_reaches_every_running_desk_whichever_book_is_in_use(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Running(*UP, "--book", "one", state=state) as one, Running(*UP, "--book", "two", state=state) as two:
+        one.wait_for("time=")
+        two.wait_for("time=")
+        answer(capsys, "book", "new", "empty")
+        given = answer(capsys, "stop", "--reason", "drill")
+        assert [(each["book"], each["taken_by"]) for each in entries(given)] == [
+            ("one", "running desk"),
+            ("two", "running desk"),
+        ]
+        one.wait_for("obeyed StopTrading")
+        two.wait_for("obeyed StopTrading")
+        given = answer(capsys, "resume", "--reason", "drill is over")
+        assert [each["book"] for each in entries(given) if each["lifted"]] == ["one", "two"]
+        assert run(["resume", "--reason", "again", "--json"]) == 7
+        assert one.end(signal.SIGTERM)[0] == two.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_stop_that_no_desk_takes_while_another_runs_says_so_and_fails(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Running(*UP, "--book", "one", state=state) as desk:
+        desk.wait_for("time=")
+        assert run(["stop", "--book", "other", "--reason", "drill", "--json"]) == 4
+        captured = capsys.readouterr()
+        given = json.loads(captured.out)
+        assert ([each["taken_by"] for each in given["books"]], given["not_reached"]) == (["nobody yet"], ["one"])
+        assert "NOT REACHED: a desk runs on book one" in captured.err
+        assert answer(capsys, "status", "--book", "one")["stopped"] is False
+        assert desk.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_desk_that_hangs_does_not_keep_the_stop_from_another(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Running(*UP, "--book", "one", state=state) as one, Running(*UP, "--book", "two", state=state) as two:
+        one.wait_for("time=")
+        two.wait_for("time=")
+        one.process.send_signal(signal.SIGSTOP)
+        assert run(["stop", "--reason", "drill", "--json"]) == 4
+        captured = capsys.readouterr()
+        given = json.loads(captured.out)
+        assert [each["book"] for each in given["books"]] == ["two"]
+        assert "TMT-N002" in given["failures"]["one"]
+        assert "NOT OBEYED by book one" in captured.err
+        one.process.send_signal(signal.SIGCONT)
+        one.wait_for("obeyed StopTrading")
+
+
+def test_a_resume_of_what_was_never_halted_finds_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(capsys, *UP, "--for", "0.1")
+    assert run(["resume", "--reason", "checked"]) == 7
+    assert "nothing was halted" in capsys.readouterr().out
+    answer(capsys, "stop", "--reason", "drill")
+    capsys.readouterr()
+    assert run(["resume", "--reason", "checked"]) == 0
+    assert "lifted: system/desk, halted by manual_stop, is now closed" in capsys.readouterr().out
+
+
 def test_a_stop_before_the_first_start_is_obeyed_first(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = answer(capsys, "stop", "--reason", "not today")
-    assert (given["taken_by"], given["event"]) == ("nobody yet", None)
-    answer(capsys, "up", "--for", "0.2", "--headless")
+    [entry] = entries(answer(capsys, "stop", "--reason", "not today"))
+    assert (entry["taken_by"], entry["event"]) == ("nobody yet", None)
+    answer(capsys, "up", "--for", "0.2", "--headless", "--history", "1")
     status = answer(capsys, "status")
     assert (status["stopped"], status["commands_waiting"]) == (True, 0)
 
@@ -57,7 +124,7 @@ def test_ctrl_c_keeps_the_result_says_how_to_go_on_and_exits_130(state: Path) ->
         status, out = desk.end(signal.SIGINT)
         assert status == 130
         assert json.loads(out)["mode"] == "up"
-        assert "up --headless --speed 60 --json" in desk.wait_for("up --headless")
+        assert "up --headless --history 1 --port 0 --speed 60 --json" in desk.wait_for("up --headless")
 
 
 def test_a_desk_goes_on_where_it_stopped(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +164,17 @@ def test_two_desks_cannot_write_one_book(state: Path, capsys: pytest.CaptureFixt
 def test_a_book_on_which_nothing_ran_has_no_status(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 7
     assert "TMT-S006" in capsys.readouterr().err
+
+
+def test_the_status_of_an_empty_book_names_the_newest_that_is_not(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(capsys, *UP, "--for", "0.1", "--book", "older")
+    answer(capsys, *UP, "--for", "0.1", "--book", "newer")
+    assert run(["status"]) == 7
+    assert "`tmt status --book newer`" in capsys.readouterr().err
+    assert run(["status", "--book", "newer"]) == 0
+    assert "feed: 0 rows" not in capsys.readouterr().out
 
 
 def test_why_not_of_an_empty_book_finds_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

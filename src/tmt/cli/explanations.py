@@ -28,7 +28,8 @@ _HERE: Final = {
     "traded, closing stays possible. Keep the book as it is, report it, start another with `tmt book new NAME`.",
     "TMT-L001": "The event log is damaged, or is no event log. Nothing was changed. Restore the book's folder from a "
     "backup, or start a new one with `tmt book new NAME`.",
-    "TMT-L002": "The event log cannot be opened or written: permissions, a full disk, or a folder that is gone.",
+    "TMT-L002": "The event log cannot be opened or written: permissions, a full disk, or a folder that is gone. What "
+    "was acknowledged is safe: free space or mend the permissions, and start the same command again.",
     "TMT-L003": "The event log was written by a version of this program with another layout. Use that version.",
     "TMT-L005": "The event log ends before an event that was acknowledged: a file was cut short or replaced by an "
     "older copy. Restore the newest copy; trading on would forget what was done.",
@@ -78,6 +79,14 @@ _HERE: Final = {
     "TMT-X009": "There is no error code of that name.",
     "TMT-X010": "The instrument of the data cannot be told from their names.",
 }
+
+
+FIXES: Final = {
+    "TMT-L002": "free disk space, or make the book's folder writable (`df -h`, `ls -ld`); then run the same command "
+    "again: what was acknowledged is kept",
+    "TMT-N001": "free disk space, or make the book's folder writable; until then, end the desk with ctrl-C to stop it",
+}
+"""What to do, for errors of the stores that do not say it themselves."""
 
 
 def explanations() -> dict[str, str]:

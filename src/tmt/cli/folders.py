@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tmt.errors import InputError
 
 if TYPE_CHECKING:
     from tmt.adapters.event_log.sqlite import SqliteEventLog
     from tmt.books import Books
+
+
+_LOG: Final = "events.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,21 @@ class Chosen:
         return str(Path(chosen).expanduser().absolute()) if chosen else ""
 
 
+def has_log(path: Path) -> bool:
+    """Whether something has run on the book in folder `path`."""
+    return (path / _LOG).is_file()
+
+
+def newest_book(books: Books) -> str | None:
+    """Name of the book that was written last, or None when all are empty."""
+    written = [(_written_ns(books.path(name)), name) for name in books.names() if has_log(books.path(name))]
+    return max(written)[1] if written else None
+
+
+def _written_ns(path: Path) -> int:
+    return max(file.stat().st_mtime_ns for file in path.glob(f"{_LOG}*") if file.suffix != ".lock")
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[SqliteEventLog]:
     """The event log of the book in folder `path`, read only.
@@ -63,15 +81,14 @@ def reading(path: Path) -> Iterator[SqliteEventLog]:
     """
     from tmt.adapters.event_log.sqlite import SqliteEventLog
 
-    file = path / "events.sqlite"
-    if not file.is_file():
+    if not has_log(path):
         fix = "run `tmt up` or `tmt replay` first, or choose another with --book or --state"
         error = InputError(
             "TMT-S006", f"book {path.name} is empty: nothing has run on it yet", where=str(path), fix=fix
         )
         error.exit_code = 7
         raise error
-    log = SqliteEventLog(file, read_only=True)
+    log = SqliteEventLog(path / _LOG, read_only=True)
     try:
         yield log
     finally:

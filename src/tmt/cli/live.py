@@ -10,7 +10,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tmt.domain.order import Quote
 from tmt.projections.desk_view import AccountLine, BreakerLine, DeskSnapshot, MarketLine, PositionLine
 from tmt.projections.sentences import plain, utc
 
@@ -42,7 +41,7 @@ class LiveView:
 def page(snapshot: DeskSnapshot) -> Group:
     """At most 23 lines of at most 80 characters, readable without colour; what does not fit is counted."""
     lines = [_header(snapshot), *_market(snapshot), *_accounts(snapshot), *_positions(snapshot), *_breakers(snapshot)]
-    lines += [_orders(snapshot), _quality(snapshot), _agents(snapshot)]
+    lines += [_orders(snapshot), *_quality(snapshot), _agents(snapshot)]
     lines.append(_title("newest events"))
     for event in snapshot.events[: HEIGHT - 1 - len(lines)]:
         lines.append(_line(f"{utc(event.time_ns)[11:]} {event.text}"))
@@ -54,6 +53,7 @@ def log_line(snapshot: DeskSnapshot) -> str:
     equity = ",".join(f"{each.account}:{_money(each.equity, grouped=False)}" for each in snapshot.accounts)
     not_closed = ",".join(f"{each.tier}/{each.scope}:{each.state}" for each in _troubled(snapshot))
     stale = ",".join(each.instrument for each in snapshot.market if each.stale)
+    closed = ",".join(each.instrument for each in snapshot.market if not each.open)
     words = {
         "time": utc(snapshot.time_ns).replace(" ", "T") + "Z",
         "demo": "yes" if snapshot.simulated else "",
@@ -66,6 +66,7 @@ def log_line(snapshot: DeskSnapshot) -> str:
         "equity": equity,
         "breakers": not_closed,
         "stale": stale,
+        "closed": closed,
     }
     return " ".join(f"{key}={value}" for key, value in words.items() if value)
 
@@ -97,7 +98,7 @@ def _market_words(each: MarketLine) -> str:
     bar = "no bar yet" if each.bar is None else f"{each.bar.timeframe} {plain(each.bar.close)}"
     phases = ", ".join(f"{key} {phase}" for key, phase in each.phases.items()) or "no range"
     stale = "STALE " if each.stale else ""
-    return f"{each.instrument:<8} {stale}{_quote(each.quote):<21} {bar:<14} {phases}"
+    return f"{each.instrument:<8} {stale}{_quote(each):<21} {bar:<14} {phases}"
 
 
 def _accounts(snapshot: DeskSnapshot) -> list[Text]:
@@ -146,10 +147,13 @@ def _orders(snapshot: DeskSnapshot) -> Text:
     return _line(f"orders: {len(snapshot.orders)} working; so far {words}")
 
 
-def _quality(snapshot: DeskSnapshot) -> Text:
+def _quality(snapshot: DeskSnapshot) -> list[Text]:
+    # Only the desk that reads the feed knows its totals; whoever reads the log beside it has none to show.
     found = snapshot.feed_quality.instruments.values()
+    if not found:
+        return []
     rows, dropped = sum(each.rows for each in found), sum(each.dropped for each in found)
-    return _line(f"feed: {rows:,} rows, {dropped:,} dropped, {sum(each.gaps for each in found):,} gaps")
+    return [_line(f"feed: {rows:,} rows, {dropped:,} dropped, {sum(each.gaps for each in found):,} gaps")]
 
 
 def _agents(snapshot: DeskSnapshot) -> Text:
@@ -163,8 +167,10 @@ def _counted(lines: list[Text], total: int, what: str) -> list[Text]:
     return lines
 
 
-def _quote(quote: Quote | None) -> str:
-    return "no quote yet" if quote is None else f"{plain(quote.bid)} / {plain(quote.ask)}"
+def _quote(each: MarketLine) -> str:
+    if each.quote is None:
+        return "no quote yet" if each.open else "closed"
+    return f"{'' if each.open else 'closed '}{plain(each.quote.bid)} / {plain(each.quote.ask)}"
 
 
 def _money(value: Decimal | None, *, grouped: bool = True) -> str:

@@ -10,6 +10,7 @@ import click
 
 from tmt.cli.app import build
 from tmt.cli.exit_codes import ExitCode
+from tmt.cli.explanations import FIXES
 from tmt.errors import ConfigError, TmtError
 
 
@@ -59,8 +60,9 @@ def _fail(words: list[str], error: TmtError, exit_code: int) -> int:
     lines = [*problems, f"error {error.code}: {error.what}"]
     if error.where:
         lines.append(f"  where: {error.where}")
-    if error.fix:
-        lines.append(f"  fix:   {error.fix}")
+    fix = error.fix or FIXES.get(error.code, "")
+    if fix:
+        lines.append(f"  fix:   {fix}")
     lines.append(f"  more:  tmt explain {error.code}")
     sys.stderr.write("\n".join(lines) + "\n")
     if "--json" in words:
@@ -72,7 +74,7 @@ def _fail(words: list[str], error: TmtError, exit_code: int) -> int:
             code=error.code,
             what=error.what,
             where=error.where,
-            fix=error.fix,
+            fix=fix,
             problems=tuple(problems),
             exit_code=exit_code,
         )

@@ -92,7 +92,9 @@ OVERRIDE: Final = Option(
     ("--set",), "Set one key of the configuration.", name="overrides", metavar="SECTION.KEY=VALUE", repeated=True
 )
 BOOK: Final = Option(("--book",), "Name of the book. Default: the one in use.", metavar="NAME")
-SEED: Final = Option(("--seed",), "Seed of everything that is drawn by lot.", "whole", metavar="N", default=7)
+SEED: Final = Option(
+    ("--seed",), "Seed of everything that is drawn by lot; 0 or more.", "whole", metavar="N", default=7
+)
 REASON: Final = Option(("--reason",), "Why; kept in the log.", metavar="TEXT", required=True)
 INSTRUMENT: Final = Option(("--instrument",), "Instrument of the data, such as EURUSD.", metavar="SYMBOL")
 
@@ -115,10 +117,11 @@ COMMANDS: Final = (
             Option(("--speed",), "Seconds of event time in a second.", "number", metavar="X", default=1),
             Option(
                 ("--history",),
-                "Hours that the simulator makes up before now and the desk runs through first.",
+                "Hours that the simulator makes up before now and the desk runs through first; 72 hold a Friday even at"
+                " the end of a weekend.",
                 "number",
                 metavar="HOURS",
-                default=24,
+                default=72,
             ),
             SEED,
             STATE,
@@ -201,7 +204,10 @@ COMMANDS: Final = (
         "Emergency stop: no new risk, every working entry cancelled; survives restarts.",
         "tmt.cli.stop:stop",
         ("tmt stop --reason 'news'", "tmt stop --flatten --reason 'end of the week' --json"),
-        "Reaches a running desk through the book's inbox, and waits for it to obey. Lifted by `tmt resume` alone.",
+        "Without --book, stops every book of the state folder on which a desk runs, whichever is in use; when none"
+        " runs, the one in use. Reaches a running desk through its inbox, and waits for it to obey. Lifted by `tmt"
+        " resume` alone. Names every running desk that it did not reach; exits with 4 when one did not obey, or"
+        " nothing took the command while a desk runs.",
         (
             Option(("--flatten",), "Close every position too.", "flag"),
             REASON,
@@ -219,7 +225,7 @@ COMMANDS: Final = (
         "Lift an emergency stop, or another halt that only a person may lift.",
         "tmt.cli.stop:resume",
         ("tmt resume --reason 'checked'", "tmt resume --reason 'checked' --json"),
-        "",
+        "Goes to the same books as `tmt stop`, and says what it lifted. Exits with 7 when nothing was halted.",
         (REASON, STATE, BOOK, CONFIG, OVERRIDE, JSON),
         result="tmt.cli.results:CommandGiven",
         exits=(3, 4, 5, 6, 7),
@@ -268,8 +274,13 @@ COMMANDS: Final = (
         "Print the configuration in force, every layer merged.",
         "tmt.cli.settings:show",
         ("tmt config show aria", "tmt config show --json"),
-        "",
-        (Argument("section", "Only this section.", required=False), CONFIG, OVERRIDE, JSON),
+        "`tmt config show SECTION > DIR/SECTION.yml` makes a file that --config DIR takes; so does rule_books/NAME.",
+        (
+            Argument("section", "Only this section, or one file of it: rule_books/NAME.", required=False),
+            CONFIG,
+            OVERRIDE,
+            JSON,
+        ),
         result="tmt.cli.results:ConfigShown",
     ),
     Command(
@@ -338,7 +349,8 @@ COMMANDS: Final = (
         "Print the script that completes commands in your shell.",
         "tmt.cli.completion:run",
         ("tmt completion bash", "tmt completion zsh"),
-        'For bash: eval "$(tmt completion bash)" in ~/.bashrc. zsh alike; fish: tmt completion fish | source.',
+        'For bash: eval "$(tmt completion bash)" in ~/.bashrc. zsh alike; fish: tmt completion fish | source. It prints'
+        " a script for the shell, so it takes no --json.",
         (Argument("shell", "bash, zsh or fish."),),
     ),
 )

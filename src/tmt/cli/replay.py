@@ -17,6 +17,7 @@ from tmt.cli.why import parse_time
 from tmt.domain.identity import derive_id
 from tmt.errors import InputError
 from tmt.ports.event_log import EventLog
+from tmt.projections.sentences import utc
 
 
 def run(
@@ -32,6 +33,7 @@ def run(
     """`tmt replay`."""
     until_ns = None if until is None else _until(terminal, until)
     refuse_speed(speed)
+    refuse_seed(seed)
     plan = Plan(
         mode="replay",
         paths=tuple(str(Path(path).resolve()) for path in paths),
@@ -47,7 +49,8 @@ def run(
     with interruptible() as interruption, open_session(plan, books.ensure(name), terminal) as session:
         _announce(terminal, session, name)
         desk = session.desk
-        with Progress(terminal, desk.feed.total_rows(), desk.runner.next_sequence) as progress:
+        first_row = desk.runner.next_sequence
+        with Progress(terminal, desk.feed.total_rows(), first_row) as progress:
 
             def tell() -> None:
                 progress.tell(desk.runner.next_sequence, desk.runner.timeline.now_ns)
@@ -56,6 +59,8 @@ def run(
                 session.take_all(desk.batches(until_ns), interruption, tell)
             else:
                 run_paced(session, interruption, tell, speed=speed, until_ns=until_ns)
+        if desk.runner.next_sequence == first_row and not interruption:
+            _say_nothing_was_to_do(terminal, first_row, until_ns)
         if decisions is not None:
             _write_decisions(desk.log, Path(decisions))
         return finish(terminal, session, interruption, name)
@@ -104,11 +109,27 @@ def refuse_speed(speed: float | None) -> None:
         raise InputError("TMT-X005", f"--speed must be above 0 and at most 1000000, was {speed:g}", fix="leave it out")
 
 
+def refuse_seed(seed: int) -> None:
+    """Raise InputError unless `seed` is from 0 to 2**63 - 1."""
+    if not 0 <= seed < 2**63:
+        what = f"--seed must be a whole number, 0 or more (below 2**63), was {seed}"
+        raise InputError("TMT-X005", what, fix="leave it out for 7")
+
+
 def _until(terminal: Terminal, text: str) -> int:
     time_ns, utc_assumed = parse_time(text)
     if utc_assumed:
         terminal.say("--until has no time zone: taken as UTC")
     return time_ns
+
+
+def _say_nothing_was_to_do(terminal: Terminal, first_row: int, until_ns: int | None) -> None:
+    if until_ns is None:
+        terminal.say("nothing was to do: the book holds every row of the data already")
+    elif first_row:
+        terminal.say(f"nothing was to do: the book is at row {first_row:,}, past --until {utc(until_ns)} UTC")
+    else:
+        terminal.say(f"nothing was to do: --until {utc(until_ns)} UTC is not after the first row of the data")
 
 
 def _book_for(plan: Plan, chosen: Chosen) -> str:

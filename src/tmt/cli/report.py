@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +12,12 @@ from rich.table import Table
 from tmt.projections.report import ReplayResult
 from tmt.projections.sentences import plain, utc
 
+_LIFTED: Final = {
+    "person": "`tmt resume` after review",
+    "test_trades": "closes after good test trades",
+    "cool_down": "ends by itself, when its cause and its cool-down are over",
+}
+
 
 def render_result(result: ReplayResult, console: Console) -> None:
     """Print what a replay came to; money to the cent where it has more digits, exact in `--json`."""
@@ -18,6 +25,7 @@ def render_result(result: ReplayResult, console: Console) -> None:
         console.print("[bold reverse] DEMO [/] simulated market data: these results say nothing about any market")
     _render_totals(result, console)
     _render_accounts(result, console)
+    _render_warnings(result, console)
     if result.outcomes:
         _render_outcomes(result, console)
     if result.denials:
@@ -56,6 +64,22 @@ def _render_accounts(result: ReplayResult, console: Console) -> None:
             str(each.positions_open),
         )
     _print(table, console)
+
+
+def _render_warnings(result: ReplayResult, console: Console) -> None:
+    for name in result.ruined:
+        each = result.accounts[name]
+        words = f"{name}: equity {_money(each.equity)} {each.currency} is at or below zero; nothing more can be opened"
+        console.print(f"[bold red reverse] RUINED [/] {escape(words)}", highlight=False, soft_wrap=True)
+    for halt in result.halts:
+        state = halt.state.replace("_", " ")
+        measured = f" {plain(halt.measured)} of {plain(halt.limit)}" if halt.limit else ""
+        words = f"{halt.tier}/{halt.scope} {state} since {utc(halt.since_ns)[:10]} by {halt.trigger}{measured}"
+        console.print(
+            f"[bold red]BREAKER[/] {escape(words)}: {_LIFTED[halt.resumes_by]}", highlight=False, soft_wrap=True
+        )
+    if result.ruined or result.halts:
+        console.print()
 
 
 def _render_outcomes(result: ReplayResult, console: Console) -> None:

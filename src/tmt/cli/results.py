@@ -37,7 +37,7 @@ class BookChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfigShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Section -> its values. Exact numbers are text."""
+    """Section -> its values. Exact numbers are text; what is printed without `--json` is YAML for files."""
 
     hash: str
     sections: dict[str, Any]
@@ -141,17 +141,56 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     desk: DeskSnapshot
 
 
-class CommandGiven(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's command. `taken_by` is "running desk", "this command" or "nobody yet"; `event` is its log position."""
+class Lifted(msgspec.Struct, frozen=True, kw_only=True):
+    """One halt that a person lifted.
 
-    command: str
-    message_id: str
+    Attributes:
+        scope: "system/desk", "account/NAME" or "agent/NAME".
+        halted_by: trigger of the breaker, or the rule that suspended the account.
+        state: "closed" or "half_open" for a breaker, "reinstated" for a suspended account.
+    """
+
+    scope: str
+    halted_by: str
+    state: str
+
+
+class BookCommanded(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's command to one book.
+
+    Attributes:
+        taken_by: "running desk", "this command", or "nobody yet": kept in the inbox, obeyed first at the next start.
+        event: position in the log, None while nobody has taken it.
+        closing_orders: proposed because of it; of these, `closing_orders_waiting` have no final answer yet and
+            `closing_orders_refused` were denied or rejected.
+        lifted: halts that it ended.
+    """
+
     book: str
-    person: str
-    reason: str
+    message_id: str
     taken_by: str
     event: int | None
     closing_orders: int
+    closing_orders_waiting: int
+    closing_orders_refused: int
+    lifted: tuple[Lifted, ...]
+
+
+class CommandGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's command, and what became of it.
+
+    Attributes:
+        books: where it was left or taken, one entry a book.
+        failures: book -> error, where it could not be left, or was left but not obeyed in time.
+        not_reached: books on which a desk runs that this command did not go to.
+    """
+
+    command: str
+    person: str
+    reason: str
+    books: tuple[BookCommanded, ...]
+    failures: dict[str, str]
+    not_reached: tuple[str, ...]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,45 @@ def load_settings(folder: str, overrides: Sequence[str] = ()) -> Loaded:
 def show(terminal: Terminal, chosen: Chosen, section: str | None) -> None:
     """`tmt config show`."""
     loaded = load_settings(chosen.config_folder, chosen.overrides)
-    if section is not None and section not in loaded.sections:
-        raise ConfigError("TMT-C009", f"there is no section '{section}'", fix=did_you_mean(section, loaded.sections))
-    shown = {section: loaded.sections[section]} if section else loaded.sections
-    plain: dict[str, Any] = msgspec.to_builtins(shown, str_keys=True)
-    terminal.answer(ConfigShown(hash=loaded.hash, sections=plain), _as_yaml(plain))
+    shown = loaded.sections if section is None else {section: _section(loaded, section)}
+    plain: dict[str, Any] = msgspec.to_builtins(shown, str_keys=True, builtin_types=(Decimal,))
+    text = as_yaml(plain if section is None else plain[section])
+    terminal.answer(ConfigShown(hash=loaded.hash, sections=plain), text)
 
 
-def _as_yaml(plain: dict[str, Any]) -> str:
+def _section(loaded: Loaded, name: str) -> Any:
+    # A section that is a folder also has its files: rule_books/default.
+    files = {
+        f"{folder}/{stem}": value
+        for folder, section in loaded.sections.items()
+        if isinstance(section, dict)
+        for stem, value in section.items()
+    }
+    known = {**loaded.sections, **files}
+    if name not in known:
+        raise ConfigError("TMT-C009", f"there is no section '{name}'", fix=did_you_mean(name, known))
+    return known[name]
+
+
+def as_yaml(plain: Any) -> str:
+    """YAML that the configuration takes back unchanged: numbers as plain digits, texts quoted where they must be."""
     import yaml
 
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+    class Dumper(yaml.SafeDumper):
+        """Knows exact numbers, and writes nothing as an alias."""
+
+        def ignore_aliases(self, _: Any) -> bool:
+            return True
+
+    def plain_digits(dumper: yaml.SafeDumper, value: Decimal | float) -> yaml.ScalarNode:
+        text = format(value if isinstance(value, Decimal) else Decimal(repr(value)), "f")
+        # The tag that the text has anyway, so that none is written.
+        tag: str = dumper.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return dumper.represent_scalar(tag, text)
+
+    Dumper.add_representer(Decimal, plain_digits)
+    Dumper.add_representer(float, plain_digits)
+    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 

@@ -8,12 +8,14 @@ import msgspec
 
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.cli.folders import Chosen, reading
+from tmt.cli.exit_codes import ExitCode
+from tmt.cli.folders import Chosen, has_log, newest_book, reading
 from tmt.cli.results import Status
 from tmt.cli.terminal import Terminal
 from tmt.cli.times import iso
 from tmt.domain.ledger import LedgerSnapshot
 from tmt.domain.money import decode_hook
+from tmt.errors import InputError
 from tmt.market.quality import FeedQuality
 from tmt.ports.event_log import EventLog
 from tmt.projections.desk_view import DeskView
@@ -34,6 +36,13 @@ def run(terminal: Terminal, chosen: Chosen) -> None:
     """`tmt status`."""
     books, name = chosen.books, chosen.book_name
     path = books.path(name)
+    newest = newest_book(books) if chosen.book is None else None
+    if newest is not None and not has_log(path):
+        what = f"book {name}, the one in use, is empty; the newest that is not is {newest}"
+        fix = f"`tmt status --book {newest}` shows it, `tmt book switch {newest}` uses it"
+        error = InputError("TMT-S006", what, where=str(path), fix=fix)
+        error.exit_code = ExitCode.NOTHING_FOUND
+        raise error
     with reading(path) as log:
         answer = _status(name, path, log, running=books.is_in_use(name))
     if terminal.json:

@@ -13,7 +13,7 @@ from tmt import messages as m
 from tmt.cli.folders import Chosen
 from tmt.cli.live import LiveView, log_line
 from tmt.cli.plan import Plan
-from tmt.cli.replay import refuse_speed, run_paced
+from tmt.cli.replay import refuse_seed, refuse_speed, run_paced
 from tmt.cli.session import Interruption, Session, finish, interruptible, open_session
 from tmt.cli.terminal import Terminal
 from tmt.domain.session import NANOSECONDS_PER_SECOND
@@ -46,6 +46,7 @@ def run(
 ) -> int:
     """`tmt up`."""
     refuse_speed(speed)
+    refuse_seed(seed)
     if seconds is not None and seconds <= 0:
         raise InputError("TMT-X005", f"--for must be above 0 seconds, was {seconds:g}", fix="leave it out")
     if port is not None and not 0 <= port <= 65_535:

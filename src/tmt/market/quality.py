@@ -1,15 +1,18 @@
 """What is wrong with market data: the checks, the policy for each finding, the running count.
 
 Dropped and counted: off-grid, suspicious and non-positive prices, crossed quotes, rows whose time is below one
-already seen, quotes equal to the row before them. Kept and counted: locked quotes, gaps, equal trades without an id
-(one order that meets several resting orders prints equal trades within a millisecond).
+already seen or that are stamped ahead of the rows after them, quotes equal to the row before them, jumps of the price
+that no further row confirms. Kept and counted: locked quotes, gaps, equal trades without an id (one order that meets
+several resting orders prints equal trades within a millisecond).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, fields
-from typing import Final
+from decimal import Decimal
+from itertools import takewhile
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,6 +23,7 @@ from tmt.market.open_hours import OpenHours
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Level = TypeVar("Level", int, Column)
 
 DROPPED: Final = (
     "malformed",
@@ -30,7 +34,10 @@ DROPPED: Final = (
     "inconsistent_bars",
     "out_of_order",
     "duplicates",
+    "jumps",
 )
+_MILLION: Final = 1_000_000
+_PRICE_QUANTA_MAX: Final = 2**61
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -55,8 +62,9 @@ class InstrumentQuality(msgspec.Struct, frozen=True, kw_only=True):
         non_positive: dropped: a price of zero.
         crossed: dropped: bid above ask.
         inconsistent_bars: dropped: bars whose open or close lies outside low and high.
-        out_of_order: dropped: time below that of a row before.
+        out_of_order: dropped: time below that of a row before, or above those of the two rows after.
         duplicates: dropped: a quote equal to the row before it in every field, or a trade id seen before.
+        jumps: dropped: a price far from that of the last good row, not yet confirmed by the rows after it.
         locked: kept: bid equal to ask.
         repeated_trades: kept: a trade without id equal to the row before it in every field.
         off_grid_sizes: kept: a size between two lots, floored.
@@ -80,6 +88,7 @@ class InstrumentQuality(msgspec.Struct, frozen=True, kw_only=True):
     inconsistent_bars: int = 0
     out_of_order: int = 0
     duplicates: int = 0
+    jumps: int = 0
     locked: int = 0
     repeated_trades: int = 0
     off_grid_sizes: int = 0
@@ -137,12 +146,117 @@ class RawRows:
         """The rows that `selection` names."""
         return RawRows(*(getattr(self, field.name)[selection] for field in fields(self)))
 
-    def merged_with(self, other: RawRows) -> RawRows:
-        """Both in time order; at equal times these rows come first."""
-        together = RawRows(
+    def followed_by(self, other: RawRows) -> RawRows:
+        """These rows, then those."""
+        return RawRows(
             *(np.concatenate((getattr(self, field.name), getattr(other, field.name))) for field in fields(self))
         )
+
+    def merged_with(self, other: RawRows) -> RawRows:
+        """Both in time order; at equal times these rows come first."""
+        together = self.followed_by(other)
         return together.pick(np.argsort(together.time_ns, kind="stable"))
+
+
+def stamped_ahead(time_ns: Column, before_ns: int) -> Mask:
+    """Which rows are stamped ahead of the two after them, which go on from the row before; not told of the last two.
+
+    `before_ns` is the time of the row before the first.
+    """
+    row, first, second = time_ns[:-2], time_ns[1:-1], time_ns[2:]
+    before = np.concatenate(([before_ns], time_ns))[: len(row)]
+    return (np.maximum(first, second) < row) & (np.minimum(first, second) >= before)
+
+
+@dataclass(frozen=True, slots=True)
+class JumpLimits:
+    """When a price is taken for an error rather than for a move of the market.
+
+    Attributes:
+        fraction_max: in (0, 1], whole millionths; how far a bid, ask or trade may lie from the last good row's mid.
+        rows_to_confirm: at least 1; that many rows in a row within the fraction of one another are a new level.
+        reference_ns_max: an older last good row says nothing, so any level passes.
+    """
+
+    fraction_max: Decimal
+    rows_to_confirm: int
+    reference_ns_max: int
+
+
+class JumpFilter:
+    """Drops jumps of one instrument's price; judges by rows before only, and borders of blocks change nothing.
+
+    The level of a row is its mid, or its price where it knows no quote. A row passes when all its prices lie within
+    the fraction of the last good row's level, or when that row is too old; the row that confirms a new level passes
+    and is the last good one from then on. A quote wider than twice the fraction never confirms one.
+    """
+
+    def __init__(self, limits: JumpLimits) -> None:
+        self._limits = limits
+        self._millionths = int(limits.fraction_max * _MILLION)
+        self._good_ns = 0
+        self._good_level: int | None = None
+        self._run: list[int] = []
+
+    def passing(self, rows: RawRows) -> Mask:
+        """Which of `rows`, at least one and in time order, are good; their prices are positive."""
+        low, high, level = _doubled_prices(rows)
+        first_level = int(level[0]) if self._good_level is None else self._good_level
+        first_ns = int(rows.time_ns[0]) if self._good_level is None else self._good_ns
+        before = np.concatenate(([first_level], level[:-1]))
+        age = np.diff(np.concatenate(([first_ns], rows.time_ns)))
+        slack = self._slack(before)
+        beyond = (age <= self._limits.reference_ns_max) & ((low < before - slack) | (high > before + slack))
+        if self._good_level is None:
+            beyond[0] = False
+        passed = np.ones(len(rows), dtype=bool)
+        good = 0
+        # A row is judged by the one before it as long as that one is good; from the first that is not, one by one.
+        for suspect in np.flatnonzero(beyond).tolist():
+            if suspect < good:
+                continue
+            if suspect > good:
+                self._accept(int(rows.time_ns[suspect - 1]), int(level[suspect - 1]))
+            for index in range(suspect, len(rows)):
+                good = index + 1
+                passed[index] = self._judge(*(int(column[index]) for column in (rows.time_ns, low, high, level)))
+                if passed[index]:
+                    break
+        if good < len(rows):
+            self._accept(int(rows.time_ns[-1]), int(level[-1]))
+        return passed
+
+    def _judge(self, time_ns: int, low: int, high: int, level: int) -> bool:
+        def near(reference: int) -> bool:
+            slack = self._slack(reference)
+            return reference - slack <= low and high <= reference + slack
+
+        old = time_ns - self._good_ns > self._limits.reference_ns_max
+        if self._good_level is None or old or near(self._good_level):
+            self._accept(time_ns, level)
+            return True
+        self._run = [*reversed(list(takewhile(near, reversed(self._run)))), level]
+        if len(self._run) < self._limits.rows_to_confirm:
+            return False
+        self._accept(time_ns, level)
+        return True
+
+    def _accept(self, time_ns: int, level: int) -> None:
+        self._good_ns, self._good_level = time_ns, level
+        self._run = []
+
+    def _slack(self, level: Level) -> Level:
+        # The floor of level * fraction, in parts that cannot overflow.
+        return level // _MILLION * self._millionths + level % _MILLION * self._millionths // _MILLION
+
+
+def _doubled_prices(rows: RawRows) -> tuple[Column, Column, Column]:
+    # Doubled, so that a mid between two quanta is whole; cut where the doubling would overflow.
+    quoted = rows.bid > 0
+    bid = np.minimum(np.where(quoted, rows.bid, rows.price), _PRICE_QUANTA_MAX)
+    ask = np.minimum(np.where(quoted, rows.ask, rows.price), _PRICE_QUANTA_MAX)
+    price = np.minimum(np.where(rows.is_trade, rows.price, bid), _PRICE_QUANTA_MAX)
+    return 2 * np.minimum(bid, price), 2 * np.maximum(ask, price), bid + ask
 
 
 class Inspector:
@@ -152,15 +266,17 @@ class Inspector:
         counts: findings so far, by the names of `InstrumentQuality`.
     """
 
-    def __init__(self, hours: SessionHours, gap_ns_max: int, gaps_kept_max: int) -> None:
+    def __init__(self, hours: SessionHours, gap_ns_max: int, gaps_kept_max: int, jumps: JumpLimits) -> None:
         """Gaps are longer than `gap_ns_max` within `hours`; the first `gaps_kept_max` of them are kept with times."""
         self.counts: Counter[str] = Counter()
         self.gap_ns_max = gap_ns_max
+        self._jumps = JumpFilter(jumps)
         self._open_hours = OpenHours(hours)
         self._gaps_kept_max = gaps_kept_max
         self._first_gaps: list[Gap] = []
         self._longest_gap: Gap | None = None
-        self._last: RawRows | None = None
+        self._seen: RawRows | None = None
+        self._last_ns: int | None = None
 
     @property
     def quality(self) -> InstrumentQuality:
@@ -177,8 +293,12 @@ class Inspector:
         rows = self._drop_duplicates(rows)
         if len(rows) == 0:
             return rows
+        self._seen = rows.pick(slice(-1, None))
+        rows = self._drop_jumps(rows)
+        if len(rows) == 0:
+            return rows
         self._find_gaps(rows)
-        self._last = rows.pick(slice(-1, None))
+        self._last_ns = int(rows.time_ns[-1])
         trades = int(rows.is_trade.sum())
         self.counts["rows"] += len(rows)
         self.counts["trades"] += trades
@@ -204,7 +324,7 @@ class Inspector:
     def _drop_out_of_order(self, rows: RawRows) -> RawRows:
         if len(rows) == 0:
             return rows
-        before = int(rows.time_ns[0]) if self._last is None else int(self._last.time_ns[0])
+        before = int(rows.time_ns[0]) if self._seen is None else int(self._seen.time_ns[0])
         latest = np.maximum.accumulate(np.concatenate(([before], rows.time_ns)))[:-1]
         late = rows.time_ns < latest
         self.counts["out_of_order"] += int(late.sum())
@@ -217,15 +337,22 @@ class Inspector:
         for field in fields(rows):
             column = getattr(rows, field.name)
             equal[1:] &= column[1:] == column[:-1]
-            equal[0] &= self._last is not None and bool(column[0] == getattr(self._last, field.name)[0])
+            equal[0] &= self._seen is not None and bool(column[0] == getattr(self._seen, field.name)[0])
         repeated = equal & rows.is_trade
         duplicates = equal & ~rows.is_trade
         self.counts["repeated_trades"] += int(repeated.sum())
         self.counts["duplicates"] += int(duplicates.sum())
         return rows.pick(~duplicates) if duplicates.any() else rows
 
+    def _drop_jumps(self, rows: RawRows) -> RawRows:
+        passed = self._jumps.passing(rows)
+        if passed.all():
+            return rows
+        self.counts["jumps"] += int((~passed).sum())
+        return rows.pick(passed)
+
     def _find_gaps(self, rows: RawRows) -> None:
-        before = rows.time_ns[0] if self._last is None else self._last.time_ns[0]
+        before = rows.time_ns[0] if self._last_ns is None else self._last_ns
         times = np.concatenate(([before], rows.time_ns))
         for index in np.flatnonzero(np.diff(times) > self.gap_ns_max).tolist():
             for start, end in self._open_hours.stretches(int(times[index]), int(times[index + 1])):

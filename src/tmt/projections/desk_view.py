@@ -59,10 +59,14 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument: newest quote, newest bar (any timeframe), phases by "timeframe direction", staleness."""
+    """One instrument: newest quote, newest bar (any timeframe), phases by "timeframe direction", staleness.
+
+    `open`: its session hours, holidays included, hold the snapshot's event time.
+    """
 
     instrument: str
     simulated: bool
+    open: bool
     quote: Quote | None
     bar: Bar | None
     phases: dict[str, str]
@@ -279,6 +283,7 @@ class DeskView:
                 MarketLine(
                     instrument=each.symbol,
                     simulated=each.simulated,
+                    open=each.session.is_open(self._portfolio.now_ns),
                     quote=self._newest_quote(each.symbol),
                     bar=self._bars.get(each.symbol),
                     phases=dict(sorted(self._phases.get(each.symbol, {}).items(), key=_by_length)),

@@ -15,6 +15,19 @@ from tmt.ports.event_log import EventLog
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.trail import r_multiple_of
 
+_COUNTED: Final = {
+    "bars": "BarClosed",
+    "signals": "SignalRaised",
+    "orders": "OrderSubmitted",
+    "fills": "OrderFilled",
+    "rejected": "OrderRejected",
+}
+_HALTED: Final[dict[type[m.Message], str]] = {
+    m.BreakerOpened: "open",
+    m.BreakerReduced: "reducing",
+    m.BreakerHalfOpened: "half_open",
+}
+
 
 class AccountResult(msgspec.Struct, frozen=True, kw_only=True):
     """One account at the end, in its currency; None where a price or a rate to value it is missing.
@@ -50,6 +63,27 @@ class SetupResult(msgspec.Struct, frozen=True, kw_only=True):
     profit: dict[str, Exact]
 
 
+class Halt(msgspec.Struct, frozen=True, kw_only=True):
+    """A breaker that is not closed.
+
+    Attributes:
+        tier, scope, trigger: as in `BreakerTransition`; `measured` against `limit`, in `unit`, is what tripped it.
+        state: "open", "reducing" or "half_open".
+        since_ns: event time of its newest transition.
+        resumes_by: "person" when `tmt resume` lifts it, "test_trades" while half open, else "cool_down".
+    """
+
+    tier: str
+    scope: str
+    state: str
+    trigger: str
+    measured: Exact
+    limit: Exact
+    unit: str
+    since_ns: int
+    resumes_by: str
+
+
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """Totals over the whole book, a resumed one included. Money is exact and travels as text.
 
@@ -60,6 +94,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
         resumed: whether the book had events before this run.
         denials: by gate, then reason.
         outcomes: by setup.
+        ruined: accounts whose equity is at or below zero.
+        halts: breakers that are not closed at the end.
         decision_hash, ledger_hash: equal for equal decisions and equal money, hexadecimal.
         feed_quality: what was found in the data read by this run.
         elapsed_seconds: wall time of this run.
@@ -86,6 +122,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     outcomes: dict[str, SetupResult]
     accounts: dict[str, AccountResult]
+    ruined: tuple[str, ...]
+    halts: tuple[Halt, ...]
     decision_hash: str
     ledger_hash: str
     feed_quality: FeedQuality
@@ -95,22 +133,24 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts of what is rare: denials, round trips, breaches, sessions. Folded live, or from the log by `of`.
+    """Counts of what is rare: denials, round trips, breaches, halts, sessions. Folded live, or from the log by `of`.
 
     Attributes:
         consumes: the types it needs; all of them few.
         session: the newest.
         denials: by gate, then reason.
         trips: by setup.
+        halts: breakers that are not closed, by "tier/scope".
     """
 
-    consumes: Final = (m.SessionStarted, m.OrderDenied, m.PositionClosed, m.InvariantBroken)
+    consumes: Final = (m.SessionStarted, m.OrderDenied, m.PositionClosed, m.InvariantBroken, *m.BREAKER)
 
     def __init__(self) -> None:
         self.session: m.SessionStarted | None = None
         self.denials: dict[str, dict[str, int]] = {}
         self.trips: dict[str, list[m.PositionClosed]] = {}
         self.breaches: list[str] = []
+        self.halts: dict[str, Halt] = {}
 
     @classmethod
     def of(cls, log: EventLog) -> Tally:
@@ -130,10 +170,29 @@ class Tally:
                 reasons[reason] = reasons.get(reason, 0) + 1
             case m.PositionClosed():
                 self.trips.setdefault(message.setup, []).append(message)
+            case m.BreakerTransition():
+                self._turn(message)
             case m.InvariantBroken():
                 self.breaches.append(f"{message.invariant}: {message.detail}")
             case _:
                 pass
+
+    def _turn(self, turned: m.BreakerTransition) -> None:
+        key = f"{turned.tier}/{turned.scope}"
+        if isinstance(turned, m.BreakerClosed):
+            self.halts.pop(key, None)
+            return
+        self.halts[key] = Halt(
+            tier=turned.tier,
+            scope=turned.scope,
+            state=_HALTED[type(turned)],
+            trigger=turned.trigger,
+            measured=turned.measured,
+            limit=turned.limit,
+            unit=turned.unit,
+            since_ns=turned.occurred_at_ns,
+            resumes_by=_resumes_by(turned),
+        )
 
     def outcomes(self) -> dict[str, SetupResult]:
         """Results by setup, sorted by name."""
@@ -168,21 +227,20 @@ def result_of(
     tally = Tally.of(log)
     session = tally.session
     assert session is not None, "a desk that ran has said that a session began"
+    accounts = {account.account_id: _account_result(portfolio, account.account_id) for account in portfolio.accounts}
     return ReplayResult(
         **_of_session(session),
+        **_counted(counts),
         first_time_ns=_first_time_ns(log),
         last_time_ns=portfolio.now_ns,
         resumed=resumed,
         events=sum(counts.values()),
         rows=rows,
-        bars=counts.get("BarClosed", 0),
-        signals=counts.get("SignalRaised", 0),
         denials={gate: dict(sorted(reasons.items())) for gate, reasons in sorted(tally.denials.items())},
-        orders=counts.get("OrderSubmitted", 0),
-        fills=counts.get("OrderFilled", 0),
-        rejected=counts.get("OrderRejected", 0),
         outcomes=tally.outcomes(),
-        accounts={account.account_id: _account_result(portfolio, account.account_id) for account in portfolio.accounts},
+        accounts=accounts,
+        ruined=ruined_of(accounts),
+        halts=tuple(halt for _, halt in sorted(tally.halts.items())),
         decision_hash=decision_hash.hex(),
         ledger_hash=portfolio.ledger.hash.hex(),
         feed_quality=quality,
@@ -190,6 +248,25 @@ def result_of(
         invariants_checked=invariants_checked,
         breaches=tuple(tally.breaches),
     )
+
+
+def _resumes_by(turned: m.BreakerTransition) -> str:
+    if isinstance(turned, m.BreakerHalfOpened):
+        return "test_trades"
+    # Two more that a person may lift, though they may also end by themselves.
+    by_person = turned.trigger == "account_suspended" or (
+        isinstance(turned, m.BreakerReduced) and turned.trigger == "drawdown"
+    )
+    return "person" if by_person else turned.resumes_by
+
+
+def ruined_of(accounts: Mapping[str, AccountResult]) -> tuple[str, ...]:
+    """Names of the accounts whose equity is known and at or below zero."""
+    return tuple(name for name, each in accounts.items() if each.equity is not None and each.equity <= ZERO)
+
+
+def _counted(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {name: counts.get(kind, 0) for name, kind in _COUNTED.items()}
 
 
 def _of_session(session: m.SessionStarted) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from tmt.cli import app, main
 from tmt.cli.results import Failure
 from tmt.cli.terminal import Terminal
-from tmt.errors import CorruptLog
+from tmt.errors import CorruptLog, StoreUnavailable
 
 
 def test_a_mistyped_command_or_option_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +37,16 @@ def test_an_error_is_told_as_code_what_where_fix(tmp_path: Path, capsys: pytest.
     lines = captured.err.splitlines()
     assert any(line.startswith("error TMT-C004: ") for line in lines)
     assert lines[-1] == "  more:  tmt explain TMT-C004"
+
+
+@pytest.mark.parametrize("code", ["TMT-L002", "TMT-N001"])
+def test_an_error_of_a_store_says_what_to_do(
+    code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert raising(StoreUnavailable(code, "disk full"), monkeypatch, "--json") == 4
+    captured = capsys.readouterr()
+    assert "  fix:   free disk space" in captured.err
+    assert msgspec.json.decode(captured.out, type=Failure).fix
 
 
 def test_an_error_keeps_its_exit_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from tmt.errors import InputError
 from tmt.market.quality import FeedQuality, Gap, InstrumentQuality
 from tmt.projections.desk_view import BreakerLine, DeskSnapshot, DeskView, EventLine
 from tmt.projections.portfolio import Portfolio
-from tmt.projections.report import ReplayResult, result_of
+from tmt.projections.report import Halt, ReplayResult, result_of
 
 
 class Paper:
@@ -132,6 +132,35 @@ def make_result(folder: Path) -> ReplayResult:
     )
 
 
+def test_a_printed_result_warns_of_ruin_and_of_every_breaker_that_is_not_closed(tmp_path: Path) -> None:
+    result = make_result(tmp_path)
+    halt = Halt(
+        tier="account",
+        scope="alpha",
+        state="reducing",
+        trigger="drawdown",
+        measured=Decimal("0.0640"),
+        limit=Decimal("0.064"),
+        unit="fraction",
+        since_ns=1_205_712_000_000_000_000,
+        resumes_by="person",
+    )
+    alpha = msgspec.structs.replace(result.accounts["alpha"], equity=Decimal("-12.5"))
+    accounts = {**result.accounts, "alpha": alpha}
+    paper = Paper()
+    render_result(msgspec.structs.replace(result, accounts=accounts, ruined=("alpha",), halts=(halt,)), paper.console)
+    assert "RUINED  alpha: equity -12.50 USD is at or below zero" in paper.text
+    told = "BREAKER account/alpha reducing since 2008-03-17 by drawdown 0.064 of 0.064: `tmt resume` after review"
+    assert told in paper.text
+
+
+def test_a_printed_result_of_a_sound_book_warns_of_nothing(tmp_path: Path) -> None:
+    paper = Paper()
+    render_result(make_result(tmp_path), paper.console)
+    assert "RUINED" not in paper.text
+    assert "BREAKER" not in paper.text
+
+
 def test_a_printed_result_has_what_a_person_asks_first(tmp_path: Path) -> None:
     paper = Paper()
     render_result(make_result(tmp_path), paper.console)
@@ -230,6 +259,26 @@ def test_what_is_not_known_is_called_unknown() -> None:
     text = "\n".join(shown(msgspec.structs.replace(snapshot, accounts=(account,), market=(market,))))
     for words in ("unknown", "no quote yet", "no bar yet"):
         assert words in text
+
+
+def test_a_market_whose_session_is_closed_is_called_closed() -> None:
+    snapshot = make_snapshot()
+    market = msgspec.structs.replace(snapshot.market[0], open=False)
+    closed = msgspec.structs.replace(snapshot, market=(market,))
+    assert "closed 1.1 / 1.1001" in "\n".join(shown(closed))
+    assert "closed=EURUSD" in log_line(closed)
+    assert "closed=" not in log_line(snapshot)
+    text = "\n".join(shown(msgspec.structs.replace(closed, market=(msgspec.structs.replace(market, quote=None),))))
+    assert "EURUSD   closed" in text
+    assert "no quote yet" not in text
+
+
+def test_feed_totals_are_shown_only_by_whoever_knows_them() -> None:
+    snapshot = make_snapshot()
+    assert "feed:" not in "\n".join(shown(snapshot))
+    quality = FeedQuality(instruments={"EURUSD": InstrumentQuality(rows=12, malformed=1)})
+    text = "\n".join(shown(msgspec.structs.replace(snapshot, feed_quality=quality)))
+    assert "feed: 12 rows, 1 dropped, 0 gaps" in text
 
 
 def test_the_log_line_is_one_line_of_keys_and_values() -> None:

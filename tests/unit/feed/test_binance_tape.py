@@ -61,22 +61,22 @@ def test_trades_meet_the_quote_in_force_and_the_taker_is_told_from_the_maker(tmp
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 4, 8192])
 def test_the_quote_in_force_does_not_depend_on_batches(tmp_path: Path, batch_rows: int) -> None:
-    messages = (trade(6, "5.00"), trade(7, "7.00"), quote(1, "8.00", "9.00"), trade(8, "9.00"), trade(9, "8.00"))
+    messages = (trade(6, "75.00"), trade(7, "77.00"), quote(1, "78.00", "79.00"), trade(8, "79.00"), trade(9, "78.00"))
     feed = open_replay([tape(tmp_path, *messages)], BTCUSDT, FEEDS, batch_rows)
-    assert column(feed, "bid") == [499, 699, 800, 800, 800]
-    assert column(feed, "ask") == [501, 701, 900, 900, 900]
+    assert column(feed, "bid") == [7499, 7699, 7800, 7800, 7800]
+    assert column(feed, "ask") == [7501, 7701, 7900, 7900, 7900]
 
 
 def test_missing_trade_ids_are_counted_and_repeated_ones_dropped(tmp_path: Path) -> None:
-    trades = (trade(7, "1"), trade(8, "2"), trade(8, "2"), trade(11, "3"), trade(10, "4"))
-    feed = replay(tape(tmp_path, quote(1, "1", "2"), *trades))
-    assert column(feed, "price") == [0, 100, 200, 300]
+    trades = (trade(7, "71"), trade(8, "72"), trade(8, "72"), trade(11, "73"), trade(10, "74"))
+    feed = replay(tape(tmp_path, quote(1, "71", "72"), *trades))
+    assert column(feed, "price") == [0, 7100, 7200, 7300]
     assert (quality(feed).trade_ids_missing, quality(feed).duplicates) == (2, 2)
 
 
 def test_a_quote_older_than_the_last_is_dropped_and_counted(tmp_path: Path) -> None:
-    feed = replay(tape(tmp_path, quote(5, "1", "2"), quote(4, "8", "9"), quote(6, "3", "4")))
-    assert column(feed, "bid") == [100, 300]
+    feed = replay(tape(tmp_path, quote(5, "71", "72"), quote(4, "78", "79"), quote(6, "73", "74")))
+    assert column(feed, "bid") == [7100, 7300]
     assert quality(feed).out_of_order == 1
 
 
@@ -101,7 +101,7 @@ def test_a_tape_of_another_symbol_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ['{"stream":"btcusdt@trade","data":{"s":"BTCUSDT"}}', '{"stream":', "nonsense"])
 def test_a_line_that_is_no_message_is_refused_by_number_or_dropped_and_counted(tmp_path: Path, bad: str) -> None:
-    path = tape(tmp_path, quote(5, "1", "2"), bad, quote(6, "3", "4"))
+    path = tape(tmp_path, quote(5, "71", "72"), bad, quote(6, "73", "74"))
     with pytest.raises(InputError) as caught:
         rows_of(replay(path))
     assert caught.value.code == "TMT-D008"

@@ -130,11 +130,11 @@ def test_a_gzipped_csv_with_a_byte_order_mark_and_windows_lines_reads_like_a_pla
 def test_a_parquet_file_of_floats_and_timestamps_is_exact(tmp_path: Path) -> None:
     path = tmp_path / "data.parquet"
     times = [datetime(2014, 5, 1, 12), datetime(2014, 5, 1, 12, 0, 1)]  # noqa: DTZ001
-    pl.DataFrame({"time": times, "bid": [1.38676, 1.1], "ask": [1.38686, 1.10001]}).write_parquet(path)
+    pl.DataFrame({"time": times, "bid": [1.38676, 1.3], "ask": [1.38686, 1.30001]}).write_parquet(path)
     feed = open_replay([path], EURUSD, FEEDS)
     assert column(feed, "time_ns") == [NOON_NS, NOON_NS + SECOND_NS]
-    assert column(feed, "bid") == [138676, 110000]
-    assert column(feed, "ask") == [138686, 110001]
+    assert column(feed, "bid") == [138676, 130000]
+    assert column(feed, "ask") == [138686, 130001]
 
 
 def test_a_parquet_file_with_a_nan_is_refused_at_its_row(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """Which file is what: by content, with an error for each way of being wrong."""
 
 import gzip
+import json
+import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.unit.feed.given import EURUSD, FEEDS, lean_zip, quality, rows_of
+from tests.unit.feed.given import EURUSD, FEEDS, feeds, lean_zip, quality, rows_of
 from tmt.adapters.feed.detect import data_files
 from tmt.adapters.feed.errors import ERROR_CODES
 from tmt.adapters.feed.opening import open_replay
+from tmt.adapters.feed.unpacked import opened, zip_member
 from tmt.errors import InputError
 
 QUOTES = ("20140501_eurusd_tick_quote.csv", "292,1.38676,1.38686", "920,1.38676,1.38687")
@@ -122,3 +126,90 @@ def test_a_feed_of_which_no_row_is_left_is_refused_after_telling_why(tmp_path: P
         rows_of(feed)
     assert caught.value.code == "TMT-D007"
     assert quality(feed).crossed == 1
+
+
+def too_large(path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        rows_of(open_replay([path], EURUSD, feeds(file_megabytes_max=1)))
+    assert caught.value.code == "TMT-D013"
+    assert caught.value.code in ERROR_CODES
+    assert caught.value.where == str(path)
+    assert "file_megabytes_max" in caught.value.fix
+
+
+@pytest.mark.parametrize(("beyond", "refused"), [(-1, False), (0, False), (1, True)])
+def test_the_content_of_an_archive_may_be_as_large_as_the_bound_and_no_larger(
+    tmp_path: Path, beyond: int, refused: bool
+) -> None:
+    content = b"x" * (5_000_000 + beyond)
+    packed, gzipped = tmp_path / "a.zip", tmp_path / "a.gz"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", content)
+    gzipped.write_bytes(gzip.compress(content))
+
+    def unzipped() -> bytes:
+        return zip_member(packed, 5_000_000)[1]
+
+    def ungzipped() -> bytes:
+        with opened(gzipped, 5_000_000) as file:
+            return file.read()
+
+    for read in (unzipped, ungzipped):
+        if refused:
+            with pytest.raises(InputError) as caught:
+                read()
+            assert caught.value.code == "TMT-D013"
+        else:
+            assert read() == content
+
+
+def test_a_zip_that_declares_more_than_the_bound_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = bomb(tmp_path, 64_000_000)
+    tracemalloc.start()
+    too_large(path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4_000_000
+
+
+def test_a_zip_that_declares_less_than_it_holds_is_cut_and_refused(tmp_path: Path) -> None:
+    path = bomb(tmp_path, 64_000_000)
+    content = bytearray(path.read_bytes())
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = struct.pack("<I", 1000)  # the size that the directory declares
+    path.write_bytes(content)
+    tracemalloc.start()
+    assert refusal(path).code == "TMT-D005"
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4_000_000
+
+
+def bomb(folder: Path, size: int) -> Path:
+    path = folder / "20140501_eurusd_tick_quote.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("20140501_eurusd_tick_quote.csv", b"292,1.38676,1.38686\n" * (size // 20))
+    return path
+
+
+def test_a_zip_compressed_by_another_method_is_refused_for_its_size_cannot_be_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr(QUOTES[0], "\n".join(QUOTES[1:]))
+    assert refusal(path).code == "TMT-D005"
+
+
+@pytest.mark.parametrize(
+    "line", [b"2014-05-01 12:00:00,1.38676,1.38686\n", b"1723161254087891268 {}" + b" " * 77 + b"\n"]
+)
+def test_a_gzip_larger_than_the_bound_is_refused(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "data.gz"
+    header = b"time,bid,ask\n" if b"," in line else b""
+    path.write_bytes(gzip.compress(header + line * 40_000))
+    too_large(path)
+
+
+def test_an_event_list_larger_than_the_bound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps([{"Reconnecting": "x" * 1_000_000}]))
+    too_large(path)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -115,6 +116,13 @@ def test_a_stale_feed_is_shown_until_it_recovers(story: OneSignal) -> None:
     assert [line.stale for line in desk.tell(*story.told, stale).market] == [True, False]
     recovered = m.FeedRecovered.caused_by(stale, "market", instrument="EURUSD")
     assert [line.stale for line in desk.tell(recovered).market] == [False, False]
+
+
+def test_a_market_is_open_while_its_session_holds_the_event_time(story: OneSignal) -> None:
+    hours = msgspec.structs.replace(story.session.instruments[0].session, time_zone="UTC", open=("tue 09:00 - 10:00",))
+    closed = msgspec.structs.replace(story.session.instruments[0], session=hours)
+    started = msgspec.structs.replace(story.session, instruments=(closed, story.session.instruments[1]))
+    assert [line.open for line in Desk().tell(started).market] == [False, True]
 
 
 BREAKER: dict[str, Any] = {

@@ -13,7 +13,7 @@ from tmt.domain.money import decode_hook
 from tmt.market.bar import Timeframe
 from tmt.market.quality import FeedQuality, InstrumentQuality
 from tmt.projections.portfolio import Portfolio
-from tmt.projections.report import ReplayResult, Tally, result_of
+from tmt.projections.report import AccountResult, ReplayResult, Tally, result_of, ruined_of
 
 
 def result_after(story: OneSignal, folder: Path, **fields: Any) -> ReplayResult:
@@ -92,6 +92,63 @@ def test_denials_are_counted_by_gate_and_reason() -> None:
     for gate, reason in (("aria", "no_mark"), ("aria", "no_mark"), ("aria", "equity"), ("compliance", "no_mark")):
         tally.evolve(make_denial("1", "0", gate=gate, reason=reason))
     assert tally.denials == {"aria": {"no_mark": 2, "equity": 1}, "compliance": {"no_mark": 1}}
+
+
+TURNED: dict[str, Any] = {
+    "tier": "account",
+    "scope": "alpha",
+    "trigger": "drawdown",
+    "measured": Decimal("0.0641"),
+    "limit": Decimal("0.064"),
+    "unit": "fraction",
+    "resumes_by": "cool_down",
+    "detail": "too much lost",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "trigger", "state", "resumes_by"),
+    [
+        (m.BreakerOpened, "daily_loss", "open", "cool_down"),
+        (m.BreakerOpened, "account_suspended", "open", "person"),
+        (m.BreakerReduced, "drawdown", "reducing", "person"),
+        (m.BreakerReduced, "daily_loss", "reducing", "cool_down"),
+        (m.BreakerHalfOpened, "cooled_down", "half_open", "test_trades"),
+    ],
+)
+def test_a_breaker_that_is_not_closed_at_the_end_is_a_halt(
+    kind: type[m.BreakerTransition], trigger: str, state: str, resumes_by: str, tmp_path: Path
+) -> None:
+    story = OneSignal()
+    turned = kind.caused_by(story.bar, "circuit_breaker", **{**TURNED, "trigger": trigger})
+    story.tell(turned)
+    [halt] = result_after(story, tmp_path).halts
+    assert (halt.tier, halt.scope, halt.state, halt.trigger) == ("account", "alpha", state, trigger)
+    assert (halt.measured, halt.limit, halt.since_ns) == (Decimal("0.0641"), Decimal("0.064"), turned.occurred_at_ns)
+    assert halt.resumes_by == resumes_by
+
+
+def test_a_breaker_that_closed_again_is_no_halt(tmp_path: Path) -> None:
+    story = OneSignal()
+    story.tell(m.BreakerOpened.caused_by(story.bar, "circuit_breaker", **TURNED))
+    story.tell(m.BreakerClosed.caused_by(story.bar, "circuit_breaker", **TURNED))
+    assert result_after(story, tmp_path).halts == ()
+
+
+@pytest.mark.parametrize(("loss", "ruined"), [("-99999.78", ()), ("-99999.80", ("alpha",)), ("-99999.81", ("alpha",))])
+def test_an_account_with_nothing_left_is_ruined(loss: str, ruined: tuple[str, ...], tmp_path: Path) -> None:
+    account = AccountResult(
+        currency="USD",
+        deposit=Decimal(100000),
+        equity=Decimal(100000) + Decimal(loss) - Decimal("0.2"),
+        realised=Decimal(loss),
+        unrealised=Decimal(0),
+        fees=Decimal("0.2"),
+        drawdown_fraction=None,
+        positions_open=0,
+    )
+    unknown = msgspec.structs.replace(account, equity=None)
+    assert ruined_of({"alpha": account, "beta": unknown}) == ruined
 
 
 def test_breaches_are_named(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ Message fields: https://developers.binance.com/docs/binance-spot-api-docs/web-so
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import msgspec
 import numpy as np
@@ -22,7 +20,7 @@ import polars as pl
 
 from tmt.adapters.feed.config import FeedsConfig
 from tmt.adapters.feed.recording import Block, Recording, TextTable, raw_rows
-from tmt.adapters.feed.unpacked import damaged, digest, is_gzip
+from tmt.adapters.feed.unpacked import digest, opened
 from tmt.domain.instrument import Instrument
 from tmt.errors import InputError
 
@@ -67,8 +65,8 @@ def tape_recording(path: Path, instrument: Instrument, config: FeedsConfig) -> R
     """
     messages: Counter[bytes] = Counter()
     first_ns = 0
-    with _opened(path) as lines:
-        for number, line in enumerate(_checked(lines, path)):
+    with opened(path, config.file_bytes_max) as lines:
+        for number, line in enumerate(_not_empty(lines)):
             if number == 0:
                 first_ns = int(line.partition(b" ")[0])
             stream = _STREAM.search(line)
@@ -97,6 +95,7 @@ class _Tape:
     def __init__(self, path: Path, instrument: Instrument, config: FeedsConfig) -> None:
         self._path = path
         self._instrument = instrument
+        self._bytes_max = config.file_bytes_max
         self._refuse = config.malformed == "refuse"
         self._last_trade_id: int | None = None
         self._last_update_id: int | None = None
@@ -104,8 +103,8 @@ class _Tape:
         self._counts: Counter[str] = Counter()
 
     def blocks(self) -> Iterator[Block]:
-        with _opened(self._path) as file:
-            lines = enumerate(_checked(file, self._path), start=1)
+        with opened(self._path, self._bytes_max) as file:
+            lines = enumerate(_not_empty(file), start=1)
             block = self._block(list(islice(lines, _BLOCK_LINES)))
             while following := list(islice(lines, _BLOCK_LINES)):
                 yield block
@@ -212,13 +211,5 @@ class _Tape:
         return (note,)
 
 
-def _opened(path: Path) -> IO[bytes]:
-    file: Any = gzip.open(path) if is_gzip(path) else path.open("rb")  # noqa: SIM115 - the caller closes it
-    return file  # type: ignore[no-any-return]
-
-
-def _checked(lines: IO[bytes], path: Path) -> Iterator[bytes]:
-    try:
-        yield from (line for line in lines if line.strip())
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise damaged(path, f"the archive cannot be read: {error}") from error
+def _not_empty(lines: IO[bytes]) -> Iterator[bytes]:
+    return (line for line in lines if line.strip())

@@ -6,8 +6,6 @@ it, or, in a file without quotes, one made up around its price.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -22,7 +20,7 @@ import polars as pl
 from tmt.adapters.feed.config import FeedsConfig, TimeUnit
 from tmt.adapters.feed.recording import Block, Recording, TextTable, half_spread_quanta, raw_rows, spread_note
 from tmt.adapters.feed.times import iso_to_utc_ns, local_to_utc_ns
-from tmt.adapters.feed.unpacked import damaged, digest, is_gzip
+from tmt.adapters.feed.unpacked import damaged, digest, opened
 from tmt.domain.instrument import Instrument
 from tmt.errors import InputError
 from tmt.market.quality import Column, Mask
@@ -43,9 +41,10 @@ Frames = Iterator[tuple[pl.DataFrame, int]]
 
 def csv_recording(path: Path, instrument: Instrument, config: FeedsConfig) -> Recording:
     """A CSV file, plain or gzip, whose first line names the columns."""
-    with _opened(path) as file:
-        rows = sum(block.count(b"\n") for block in _blocks(file, path)) - 1
-    return _recording(path, "CSV", max(rows, 0), lambda: _csv_frames(path), instrument, config)
+    bytes_max = config.file_bytes_max
+    with opened(path, bytes_max) as file:
+        rows = sum(block.count(b"\n") for block in _blocks(file)) - 1
+    return _recording(path, "CSV", max(rows, 0), lambda: _csv_frames(path, bytes_max), instrument, config)
 
 
 def parquet_recording(path: Path, instrument: Instrument, config: FeedsConfig) -> Recording:
@@ -157,12 +156,12 @@ def _empty(text: pl.Series) -> Mask:
     return (text.fill_null("") == "").to_numpy()
 
 
-def _csv_frames(path: Path) -> Frames:
+def _csv_frames(path: Path, bytes_max: int) -> Frames:
     first_line = 2
-    with _opened(path) as file:
+    with opened(path, bytes_max) as file:
         header = file.readline().removeprefix(b"\xef\xbb\xbf")
         rest = b""
-        for block in _blocks(file, path):
+        for block in _blocks(file):
             whole, newline, rest = (rest + block).rpartition(b"\n")
             if newline and whole.strip():
                 yield _csv_frame(header + whole.rstrip(), path), first_line
@@ -188,14 +187,6 @@ def _parquet_frames(path: Path, rows: int) -> Frames:
         yield pl.scan_parquet(path).slice(start, _BLOCK_ROWS).collect(), start + 1
 
 
-def _opened(path: Path) -> IO[bytes]:
-    file: Any = gzip.open(path) if is_gzip(path) else path.open("rb")  # noqa: SIM115 - the caller closes it
-    return file  # type: ignore[no-any-return]
-
-
-def _blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    try:
-        while block := file.read(_BLOCK_BYTES):
-            yield block
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise damaged(path, f"the archive cannot be read: {error}") from error
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_BLOCK_BYTES):
+        yield block

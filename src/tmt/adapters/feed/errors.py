@@ -17,5 +17,6 @@ ERROR_CODES: Final = {
     "TMT-D010": "Most prices of a market-data file are not on the instrument's price grid.",
     "TMT-D011": "The length of the bars in a file cannot be told.",
     "TMT-D012": "A row of a market-data file has another number of fields than it should.",
+    "TMT-D013": "The content of a market-data file is larger than feeds.yml allows.",
 }
 """Code -> meaning, for `tmt explain`."""

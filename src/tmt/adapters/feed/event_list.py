@@ -19,7 +19,7 @@ import polars as pl
 from tmt.adapters.feed.config import FeedsConfig
 from tmt.adapters.feed.recording import Block, Recording, TextTable, half_spread_quanta, raw_rows, spread_note
 from tmt.adapters.feed.times import iso_to_utc_ns
-from tmt.adapters.feed.unpacked import digest
+from tmt.adapters.feed.unpacked import digest, refuse_larger
 from tmt.domain.instrument import Instrument
 from tmt.errors import InputError
 
@@ -59,6 +59,7 @@ def event_list_recording(path: Path, instrument: Instrument, config: FeedsConfig
     Raises:
         InputError: when the file is no such list, or holds no trade of the instrument.
     """
+    refuse_larger(path, path.stat().st_size, config.file_bytes_max)
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=list[_Entry])
     except msgspec.MsgspecError as error:

@@ -98,13 +98,13 @@ class LeanFile:
         return "bid" in self.columns or "bid_close" in self.columns
 
 
-def lean_file(path: Path) -> LeanFile | None:
+def lean_file(path: Path, bytes_max: int) -> LeanFile | None:
     """What a zip file holds, or None when it is not LEAN's.
 
     Raises:
-        InputError: when the archive is damaged or empty.
+        InputError: when the archive is damaged, empty or unpacks to more than `bytes_max` bytes.
     """
-    member, content = zip_member(path)
+    member, content = zip_member(path, bytes_max)
     dated, undated = _DATED.fullmatch(member), _UNDATED.fullmatch(member)
     name = dated or undated
     first = content.split(b"\n", 1)[0].decode(errors="replace").strip().split(",")
@@ -255,7 +255,7 @@ class _Reader:
         return Prices(open=opened, high=high, low=low, close=closed, size=size.units, off_grid=off_grid)
 
     def _table(self, file: LeanFile) -> TextTable:
-        _, content = zip_member(file.path)
+        _, content = zip_member(file.path, self._config.file_bytes_max)
         try:
             frame = pl.read_csv(content.rstrip(), has_header=False, infer_schema=False, new_columns=list(file.columns))
         except pl.exceptions.PolarsError as error:

@@ -30,7 +30,7 @@ def open_replay(paths: Sequence[Path], instrument: Instrument, config: FeedsConf
     for path in data_files(paths):
         match format_of(path):
             case Format.LEAN:
-                file = lean_file(path)
+                file = lean_file(path, config.file_bytes_max)
                 if file is None:
                     raise unknown_content(path)
                 lean_files.append(file)

@@ -1,10 +1,17 @@
-"""A feed that reads recordings of one instrument, checks their rows and numbers them."""
+"""A feed that reads recordings of one instrument, checks their rows and numbers them.
+
+A row stamped ahead of the two rows after it is an error of its clock: it is dropped, lest all rows after it be late.
+Each row waits for the two that follow in its recording; at the recording's end the start of the next stands for them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import zip_longest
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -15,7 +22,9 @@ from tmt.domain.instrument import Instrument
 from tmt.domain.session import NANOSECONDS_PER_SECOND, SessionHours
 from tmt.errors import InputError
 from tmt.market.batch import MarketBatch
-from tmt.market.quality import Column, FeedQuality, Inspector, Mask, RawRows
+from tmt.market.quality import Column, FeedQuality, Inspector, JumpLimits, Mask, RawRows, stamped_ahead
+
+_TIME_NS: Final = np.iinfo(np.int64)
 
 
 class ReplayFeed:
@@ -93,23 +102,30 @@ class ReplayFeed:
             )
 
     def _raw_rows(self, until_ns: int | None) -> Iterator[RawRows]:
-        for recording in self._recordings:
+        stamps = _StampCheck(self._inspector.counts)
+        for recording, following in zip_longest(self._recordings, self._recordings[1:]):
             if until_ns is not None and recording.first_ns >= until_ns:
                 return
             self._quote_in_force = self._no_quote()
-            for block in recording.read():
-                self._refuse_foreign_grid(block, recording.name)
-                self._inspector.gap_ns_max = max(self._gap_ns_max, block.period_ns)
-                self._inspector.counts.update(block.counts)
-                self._notes.extend(block.notes)
-                rows = block.rows
+            end_ns = _TIME_NS.max if following is None else following.first_ns
+            for in_time in self._in_time(recording, stamps, end_ns):
+                rows = in_time
                 if until_ns is not None:
                     beyond = np.flatnonzero(rows.time_ns >= until_ns)
                     rows = rows.pick(slice(0, int(beyond[0]) if len(beyond) else None))
                 for start in range(0, len(rows), self._batch_rows):
                     yield rows.pick(slice(start, start + self._batch_rows))
-                if len(rows) < len(block.rows):
+                if len(rows) < len(in_time):
                     return
+
+    def _in_time(self, recording: Recording, stamps: _StampCheck, end_ns: int) -> Iterator[RawRows]:
+        for block in recording.read():
+            self._refuse_foreign_grid(block, recording.name)
+            self._inspector.gap_ns_max = max(self._gap_ns_max, block.period_ns)
+            self._inspector.counts.update(block.counts)
+            self._notes.extend(block.notes)
+            yield stamps.judged(block.rows)
+        yield from stamps.rest(end_ns)
 
     def _refuse_foreign_grid(self, block: Block, name: str) -> None:
         if len(block.rows) == 0:
@@ -127,7 +143,40 @@ class ReplayFeed:
         return _QuoteInForce(half_spread_quanta(self._instrument, self._config.synthetic_spread_ticks))
 
     def _new_inspector(self) -> Inspector:
-        return Inspector(self._hours, self._gap_ns_max, self._config.gaps_kept_max)
+        config = self._config
+        fraction_max = config.jump_fraction_max.get(self._instrument.symbol, config.jump_fraction_max["default"])
+        # Not the bars' length: what a price was an hour ago says little of what it may be.
+        jumps = JumpLimits(fraction_max, config.jump_rows_to_confirm, self._gap_ns_max)
+        return Inspector(self._hours, self._gap_ns_max, config.gaps_kept_max, jumps)
+
+
+class _StampCheck:
+    """Drops rows that are stamped ahead; the last two of a block wait for the next block to be judged."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        """What is dropped is counted in `counts`."""
+        self._counts = counts
+        self._before_ns = int(_TIME_NS.min)
+        self._held: RawRows | None = None
+
+    def judged(self, block: RawRows) -> RawRows:
+        """The rows of the blocks so far that were not returned yet, but for the last two."""
+        rows = block if self._held is None else self._held.followed_by(block)
+        self._held = rows.pick(slice(-2, None))
+        return self._kept(rows.pick(slice(None, -2)), rows.time_ns)
+
+    def rest(self, end_ns: int) -> Iterator[RawRows]:
+        """The last rows of a recording, if it has any; what comes after starts at `end_ns`."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            yield self._kept(held, np.append(held.time_ns, (end_ns, end_ns)))
+
+    def _kept(self, rows: RawRows, time_ns: Column) -> RawRows:
+        ahead = stamped_ahead(time_ns, self._before_ns)
+        if len(rows):
+            self._before_ns = int(rows.time_ns[-1])
+        self._counts["out_of_order"] += int(ahead.sum())
+        return rows.pick(~ahead) if ahead.any() else rows
 
 
 class _QuoteInForce:

@@ -68,13 +68,13 @@ const TABLES = {
     rows: (desk, today) => desk.market.map((each) => [
       each.instrument,
       each.simulated ? `${each.instrument} (simulated)` : each.instrument,
-      each.quote ? asPrice(each.quote.bid) : "no quote yet",
+      each.quote ? asPrice(each.quote.bid) : each.open ? "no quote yet" : "closed",
       each.quote ? asPrice(each.quote.ask) : "",
       each.quote ? when(each.quote.time_ns, today) : "",
       each.bar ? `${each.bar.timeframe} to ${asTimeOf(each.bar.end_ns, today)}` : "no bar yet",
       each.bar ? asPrice(each.bar.close) : "",
       Object.entries(each.phases).map(([where, phase]) => `${where} ${phase}`).join(", ") || "no range",
-      each.stale ? { text: "STALE", tone: "bad" } : "ok",
+      each.stale ? { text: "STALE", tone: "bad" } : each.open ? "ok" : "closed",
     ]),
   },
   positions: {
