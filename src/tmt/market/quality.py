@@ -37,7 +37,7 @@ DROPPED: Final = (
     "jumps",
 )
 _MILLION: Final = 1_000_000
-_PRICE_QUANTA_MAX: Final = 2**61
+_PRICE_QUANTA_MAX: Final = 2**60
 
 
 class Gap(msgspec.Struct, frozen=True):

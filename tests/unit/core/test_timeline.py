@@ -207,15 +207,15 @@ def test_one_feed_may_be_stale_while_another_flows() -> None:
 
 def test_silence_while_the_session_is_closed_is_neither_stale_nor_a_gap() -> None:
     closes = SessionHours(time_zone="UTC", open=("tue 00:00 - 22:16", "wed 00:00 - 24:00"), day_starts_at="00:00")
-    loop = Loop(session=closes, timeframes=(Timeframe.D1,)).see(row(0)).until(seconds(80)).see(row(6450), row(6451))
+    loop = Loop(session=closes, timeframes=(Timeframe.D1,)).see(row(0)).until(seconds(80)).see(row(6350), row(6351))
     assert [name for name, _ in loop.told()] == ["AAA 1d"]
 
 
 def test_a_session_that_opens_without_a_row_grows_stale_once_it_has_been_open_as_long_as_silence_may_last() -> None:
     closes = SessionHours(time_zone="UTC", open=("tue 00:00 - 22:16", "wed 00:00 - 24:00"), day_starts_at="00:00")
-    loop = Loop(session=closes, timeframes=(Timeframe.D1,)).see(row(0)).until(seconds(6_400 + 89))
+    loop = Loop(session=closes, timeframes=(Timeframe.D1,)).see(row(0)).until(seconds(6_300 + 89))
     assert [name for name, _ in loop.told()] == ["AAA 1d"]
-    loop.until(seconds(6_400 + 180))
+    loop.until(seconds(6_300 + 180))
     assert [type(message).__name__ for message in loop.said][-1] == "FeedStale"
 
 

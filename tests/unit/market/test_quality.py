@@ -198,6 +198,13 @@ def test_a_mid_between_two_quanta_is_not_rounded() -> None:
     assert filtered((0, 9, 10, 0), (1, 0, 0, 10), limits=JumpLimits(Decimal("0.052632"), 3, 1)) == [True, True]
 
 
+@pytest.mark.parametrize("part", ["0.1", "1"])
+def test_no_price_is_too_large_to_judge(part: str) -> None:
+    quote, trade = (2**62, 2**62, 0), (0, 0, 2**62)
+    given_rows = ((0, *quote), (1, *trade), (2, *quote))
+    assert filtered(*given_rows, limits=JumpLimits(Decimal(part), 3, 1)) == [True, True, True]
+
+
 def test_a_spike_of_one_row_is_dropped() -> None:
     assert at_mids(1000, 10_000, 1001, 1002) == [True, False, True, True]
 
