@@ -22,8 +22,15 @@ from tmt.projections.portfolio import Portfolio
 HOUR_NS: Final = 3600 * NANOSECONDS_PER_SECOND
 
 
+ORDERS_INTENDED_MAX: Final = 50
+"""Released orders whose full size is remembered until their trade closes."""
+
+
 class LosingTrade(msgspec.Struct, frozen=True, kw_only=True):
-    """The size of a losing trade. `risk_amount` is in `currency`; 0 when the trade had no stop."""
+    """The size that a losing trade was meant to have, however little of it filled.
+
+    `risk_amount` is in `currency`; 0 when the trade had no stop.
+    """
 
     instrument: str
     quantity: Exact
@@ -39,6 +46,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
         first_loss: the trade that began the present run of losses.
         entries_ns: event times of its newest entries, oldest first.
         quantities: quantities of its newest entries by instrument, oldest first.
+        intended: quantity released of its newest entries, by order id.
     """
 
     losses_in_a_row: int = 0
@@ -46,6 +54,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     first_loss: LosingTrade | None = None
     entries_ns: tuple[int, ...] = ()
     quantities: dict[str, tuple[Exact, ...]] = {}
+    intended: dict[str, Exact] = {}
 
 
 class HumanBehaviorState(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,8 +237,10 @@ def _entered(state: HumanBehaviorState, released: OrderReleased, config: HumanBe
     insort(entries_ns, released.occurred_at_ns)
     earlier = habits.quantities.get(order.instrument, ())
     quantities = (*earlier, order.quantity)[-config.fat_finger.orders_remembered :]
+    intended = list({**habits.intended, order.order_id: order.quantity}.items())
     return msgspec.structs.replace(
         habits,
+        intended=dict(intended[-ORDERS_INTENDED_MAX:]),
         entries_ns=tuple(entries_ns[-config.entries.per_day_max :]),
         quantities={**habits.quantities, order.instrument: quantities},
     )
@@ -241,10 +252,12 @@ def _closed(habits: Habits, trade: PositionClosed) -> Habits:
         return habits
     if profit > ZERO:
         return msgspec.structs.replace(habits, losses_in_a_row=0, first_loss=None)
+    # A small partial fill is no measure of what the trader dared; the order was.
+    quantity = max(trade.quantity, habits.intended.get(trade.order_id, ZERO))
     loser = LosingTrade(
         instrument=trade.instrument,
-        quantity=trade.quantity,
-        risk_amount=trade.risk_amount,
+        quantity=quantity,
+        risk_amount=divide(trade.risk_amount * quantity, trade.quantity),
         currency=trade.currency,
     )
     return msgspec.structs.replace(

@@ -213,6 +213,15 @@ def test_the_first_loss_of_a_run_is_the_measure_so_the_ratio_cannot_compound() -
     assert answer.order.quantity == 15000
 
 
+def test_a_small_partial_fill_is_measured_by_the_order_it_was_part_of(floor: Floor) -> None:
+    floor.release("10000")
+    trip = floor.desk.close_trip(realised="-10", risk="10", quantity=Decimal(1000))
+    floor.agent.handle(msgspec.structs.replace(trip, order_id="order-1"))
+    answer = floor.buy("20000")
+    assert isinstance(answer, m.BehaviourApproved)
+    assert answer.order.quantity == 15000
+
+
 def test_without_stops_notionals_are_compared(floor: Floor) -> None:
     floor.close("-100", risk="0", quantity=Decimal(10000))
     answer = floor.buy("20000", stop_loss=None)
