@@ -19,7 +19,7 @@ help: ## Show this list
 setup: $(STAMP) ## Make .venv exactly as uv.lock says (instant when nothing changed)
 
 up: $(STAMP) ## Start the desk: make up ARGS="--help"
-	@$(BIN)/tmt up $(ARGS)
+	@$(BIN)/tmt up $(ARGS) || [ $$? -eq 130 ] # ctrl-C is how a desk is meant to end
 
 test: $(STAMP) ## Run every test on all cores: make test ARGS="-m 'not slow'"
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
