@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
@@ -10,11 +11,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tmt.projections.desk_view import AccountLine, BreakerLine, DeskSnapshot, MarketLine, PositionLine
+from tmt.projections.desk_view import AccountLine, BreakerLine, DeskSnapshot, EventLine, MarketLine, PositionLine
 from tmt.projections.sentences import plain, utc
 
 WIDTH: Final = 80
 HEIGHT: Final = 24
+ANALYSIS: Final = ("WyckoffEventSeen", "PhaseChanged")
 _ROWS_MAX: Final = {"market": 4, "accounts": 3, "positions": 4, "breakers": 2}
 
 
@@ -43,9 +45,15 @@ def page(snapshot: DeskSnapshot) -> Group:
     lines = [_header(snapshot), *_market(snapshot), *_accounts(snapshot), *_positions(snapshot), *_breakers(snapshot)]
     lines += [_orders(snapshot), *_quality(snapshot), _agents(snapshot)]
     lines.append(_title("newest events"))
-    for event in snapshot.events[: HEIGHT - 1 - len(lines)]:
+    for event in _news(snapshot.events, HEIGHT - 1 - len(lines)):
         lines.append(_line(f"{utc(event.time_ns)[11:]} {event.text}"))
     return Group(*lines)
+
+
+def _news(events: Sequence[EventLine], lines: int) -> list[EventLine]:
+    """The newest events, decisions before analysis, which is far more frequent; in the order given."""
+    by_weight = sorted(range(len(events)), key=lambda number: events[number].type in ANALYSIS)
+    return [events[number] for number in sorted(by_weight[: max(lines, 0)])]
 
 
 def log_line(snapshot: DeskSnapshot) -> str:
