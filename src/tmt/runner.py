@@ -20,6 +20,7 @@ from tmt.invariants import WatchState
 from tmt.ports.bus import Bus
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import Entry, EventLog, Recorded
+from tmt.ports.venue import Venue
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
 from tmt.timeline import Timeline, TimelineSnapshot
@@ -39,21 +40,6 @@ class Agent(Protocol):
 
     def handle(self, message: m.Message) -> Sequence[m.Message]:
         """Answer `message`, then move the state by it."""
-
-
-class VenueInProcess(Protocol):
-    """A venue that the runner hosts: it hears submissions and keeps a state of its own."""
-
-    consumes: tuple[type[m.Message], ...]
-
-    def handle(self, message: m.Message) -> Sequence[m.Message]:
-        """Hear a submission."""
-
-    def snapshot(self) -> bytes:
-        """All state, for a store."""
-
-    def restore(self, saved: bytes) -> None:
-        """Become what `snapshot` saved."""
 
 
 class RunnerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +70,7 @@ class Runner:
         self,
         *,
         agents: Sequence[Agent],
-        venue: VenueInProcess,
+        venue: Venue,
         portfolio: Portfolio,
         watch: Watch,
         bus: Bus,

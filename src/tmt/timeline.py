@@ -7,7 +7,6 @@ The result depends on the rows alone, never on how they were cut into batches or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -18,40 +17,9 @@ from tmt.market import kernel
 from tmt.market.bars import Bars, BarsSnapshot
 from tmt.market.batch import COLUMNS, MarketBatch
 from tmt.messages import BarClosed, FeedGapFound, FeedRecovered, FeedStale, Message
-from tmt.ports.venue import TouchQuote
+from tmt.ports.venue import MatchingVenue, TouchQuote
 
 NEVER_NS = 2**63 - 1
-
-
-class MatchingVenue(Protocol):
-    """A venue that lives in the loop's own event time."""
-
-    def next_due_ns(self) -> int | None:
-        """When it next acts of its own, if ever."""
-
-    def on_time(self, time_ns: int) -> list[Message]:
-        """Act on what is due first, at or before `time_ns`."""
-
-    def on_row(
-        self,
-        symbol: str,
-        sequence: int,
-        time_ns: int,
-        bid: int,
-        ask: int,
-        bid_size: int,
-        ask_size: int,
-        price: int,
-        size: int,
-        aggressor: int,
-    ) -> list[Message]:
-        """See one row."""
-
-    def bounds(self, symbol: str) -> tuple[int, int]:
-        """Prices (low, high) between which no row concerns any order."""
-
-    def dirty_symbols(self) -> list[str]:
-        """Symbols whose bounds may have changed since the last call."""
 
 
 class BarTouch:

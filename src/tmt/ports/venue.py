@@ -32,20 +32,13 @@ class Touch(Protocol):
         """Best prices in force, or None before the instrument's first row."""
 
 
-class Venue(Protocol):
-    """A venue that lives in event time.
+class MatchingVenue(Protocol):
+    """What the event-time loop asks of a venue.
 
-    `handle` only takes note: answers come from `on_time`, when a message has travelled or an order's time is over, and
-    from `on_row`, when market data reach a working order. The caller gives rows in event-time order and may leave out
-    every row that lies wholly between `bounds`; leaving such rows out changes nothing.
+    Answers come from `on_time`, when a message has travelled or an order's time is over, and from `on_row`, when market
+    data reach a working order. The caller gives rows in event-time order and may leave out every row that lies wholly
+    between `bounds`; leaving such rows out changes nothing.
     """
-
-    name: str
-    consumes: tuple[type[Message], ...]
-    produces: tuple[type[Message], ...]
-
-    def handle(self, message: Message) -> list[Message]:
-        """Take a submission; its arrival is scheduled, nothing is answered yet."""
 
     def next_due_ns(self) -> int | None:
         """Earliest event time at which something happens by itself, or None."""
@@ -76,6 +69,17 @@ class Venue(Protocol):
 
     def dirty_symbols(self) -> list[str]:
         """Symbols whose bounds have changed since the last call, sorted."""
+
+
+class Venue(MatchingVenue, Protocol):
+    """A venue that lives in event time: it also hears submissions, of which `handle` only takes note."""
+
+    name: str
+    consumes: tuple[type[Message], ...]
+    produces: tuple[type[Message], ...]
+
+    def handle(self, message: Message) -> list[Message]:
+        """Take a submission; its arrival is scheduled, nothing is answered yet."""
 
     def snapshot(self) -> bytes:
         """All state."""

@@ -74,7 +74,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
 
     def units(self, price: Decimal) -> float:
         """`price` in whole units."""
-        return float(round(float(price) * 10**self.places))
+        return float(round(price.scaleb(self.places)))
 
     def price(self, units: float) -> Decimal:
         """Exact price of `units`, which is rounded to a whole number first."""
