@@ -6,7 +6,9 @@ TmtError
 ├── AdapterUnavailable   retried with backoff, then the agent stops   (exit 4)
 │   ├── BusUnavailable
 │   ├── StoreUnavailable
-│   └── VenueUnavailable
+│   ├── VenueUnavailable
+│   ├── OutcomeUnknown   was sent, not answered: ask again with the same id
+│   └── Fenced           a newer instance has taken over: stop
 ├── CorruptLog           the event log is not what was written  (exit 5)
 ├── InvariantBroken      a money or safety rule does not hold   (exit 6)
 └── CorruptMessage       to the dead letters, alert, go on
@@ -73,6 +75,14 @@ class StoreUnavailable(AdapterUnavailable):
 
 class VenueUnavailable(AdapterUnavailable):
     """The venue does not answer."""
+
+
+class OutcomeUnknown(AdapterUnavailable):
+    """Something was asked for and may have been done; no answer came. Asking again with the same id tells."""
+
+
+class Fenced(AdapterUnavailable):
+    """A newer instance has taken over what this one writes; nothing was stored."""
 
 
 class CorruptLog(TmtError):
