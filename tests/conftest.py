@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 IN_CI = bool(os.environ.get("CI"))
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tmt import __version__
 from tmt import messages as m
@@ -23,13 +23,15 @@ from tmt.market.bar import Timeframe
 from tmt.market.bars import Bars
 from tmt.market.batch import MarketBatch
 from tmt.market.config import MarketConfig
+from tmt.ports.agent_path import AgentPath
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
+from tmt.remote import RemoteAgent
 from tmt.runner import Runner
 from tmt.timeline import BarTouch, Timeline
-from tmt.topology import AgentParts, build_agents
+from tmt.topology import PATH, AgentParts, build_agents
 from tmt.venue.paper import PaperVenue
 from tmt.watch import Watch
 
@@ -85,6 +87,7 @@ class Desk:
                 where=f"{len(breaches)} breaches",
                 fix="keep the book as it is and report it; start a new one with `tmt book new NAME`",
             )
+        self._end_stop()
         self._begin_session()
         return Recovery(resumed=former is not None, events_compared=compared)
 
@@ -111,7 +114,7 @@ class Desk:
             )
 
     def _ended_cleanly(self) -> bool:
-        saved = self.log.load_snapshot()
+        saved = self.log.load_snapshot(self._parts.owner)
         return saved is not None and saved[0] == self.log.head()
 
     def _begin_session(self) -> None:
@@ -154,9 +157,8 @@ class Desk:
         if self.runner.knows(message.message_id):
             return False
         self.runner.step(message)
-        if isinstance(message, m.StopTrading) and message.flatten:
-            for proposal in self._closing_proposals(message):
-                self.runner.step(proposal)
+        if isinstance(message, m.StopTrading):
+            self._flatten(message)
         self._commit()
         return True
 
@@ -171,6 +173,19 @@ class Desk:
         self._commits += 1
         if self._commits % COMMITS_PER_SNAPSHOT == 0:
             self.runner.save()
+
+    def _flatten(self, stop: m.StopTrading) -> None:
+        for proposal in self._closing_proposals(stop) if stop.flatten else ():
+            if not self.runner.knows(proposal.message_id):
+                self.runner.step(proposal)
+
+    def _end_stop(self) -> None:
+        # Where every message is durable by itself, a crash may have come between a stop and its closing orders.
+        newest: m.Message | None = None
+        for recorded in self.log.read(types=("StopTrading", "ResumeTrading")):
+            newest = m.decode(recorded.body)
+        if isinstance(newest, m.StopTrading):
+            self._flatten(newest)
 
     def _closing_proposals(self, stop: m.StopTrading) -> list[m.OrderProposed]:
         # They pass the gates like any other order, and come in the step of the stop that asked for them.
@@ -218,6 +233,7 @@ class _Parts:
     mode: str
     seed: int
     config_hash: str
+    owner: str
 
 
 def last_session(log: EventLog) -> m.SessionStarted | None:
@@ -240,7 +256,7 @@ def open_desk(
     clock: Clock,
     one_row_at_a_time: bool = False,
 ) -> Desk:
-    """Build the desk over the book in folder `book`, which must exist.
+    """Build the desk, all of it in this process, over the book in folder `book`, which must exist.
 
     Args:
         loaded: every section of the configuration.
@@ -251,12 +267,57 @@ def open_desk(
         clock: for what is recorded.
         one_row_at_a_time: the oracle; see `timeline`.
     """
-    sections = loaded.sections
-    instruments = _traded(sections["instruments"].instruments, feed)
-    accounts = tuple(a for a in sections["accounts"].accounts if set(a.instruments) & set(feed.symbols))
     log = SqliteEventLog(book / "events.sqlite")
+    return desk_over(
+        log, loaded, feed, mode=mode, seed=seed, clock=clock, arrangement=Arrangement(oracle=one_row_at_a_time)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How the parts of a desk are laid out; what is decided does not depend on it.
+
+    Attributes:
+        path: the way to agents in other processes; None when there are none.
+        elsewhere: names of the agents that answer over `path`.
+        oracle: market data go through plain Python, one row at a time.
+    """
+
+    path: AgentPath | None = None
+    elsewhere: frozenset[str] = frozenset()
+    oracle: bool = False
+
+    def owner(self) -> str:
+        """Whose snapshots fit: those of the same agents in the same process."""
+        if not self.elsewhere:
+            return "desk"
+        return "engine:" + "+".join(place.name for place in PATH if place.name not in self.elsewhere)
+
+    def agents(self, parts: AgentParts) -> list[Any]:
+        """The eight agents in path order, those elsewhere by their stand-ins."""
+        if self.path is None:
+            return build_agents(parts)
+        path = self.path
+        return [
+            RemoteAgent(place.agent, path) if place.name in self.elsewhere else place.build(parts) for place in PATH
+        ]
+
+
+def desk_over(
+    log: EventLog,
+    loaded: Loaded,
+    feed: Feed,
+    *,
+    mode: str,
+    seed: int,
+    clock: Clock,
+    arrangement: Arrangement,
+) -> Desk:
+    """Build the desk over an open log, which it closes in the end, and at once when it cannot be built."""
+    sections = loaded.sections
     try:
-        runner = _build_runner(loaded, feed, instruments, log, seed, clock, one_row_at_a_time=one_row_at_a_time)
+        instruments = _traded(sections["instruments"].instruments, feed)
+        runner = _build_runner(loaded, feed, instruments, log, seed, clock, arrangement)
     except BaseException:
         log.close()
         raise
@@ -264,10 +325,11 @@ def open_desk(
         log=log,
         feed=feed,
         instruments=instruments,
-        accounts=accounts,
+        accounts=tuple(a for a in sections["accounts"].accounts if set(a.instruments) & set(feed.symbols)),
         mode=mode,
         seed=seed,
         config_hash=loaded.hash,
+        owner=arrangement.owner(),
     )
     return Desk(parts, runner)
 
@@ -291,8 +353,7 @@ def _build_runner(
     log: EventLog,
     seed: int,
     clock: Clock,
-    *,
-    one_row_at_a_time: bool,
+    arrangement: Arrangement,
 ) -> Runner:
     market: MarketConfig = loaded.sections["market"]
     bars = Bars(instruments, _timeframes(market, feed), frozenset(feed.traded))
@@ -301,7 +362,7 @@ def _build_runner(
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     venue = PaperVenue(loaded.sections["venue"], by_symbol, BarTouch(bars), seed)
     runner = Runner(
-        agents=build_agents(AgentParts(sections=loaded.sections, portfolio=portfolio, config_hash=loaded.hash)),
+        agents=arrangement.agents(AgentParts(sections=loaded.sections, portfolio=portfolio, config_hash=loaded.hash)),
         venue=venue,
         portfolio=portfolio,
         watch=Watch(portfolio),
@@ -309,6 +370,8 @@ def _build_runner(
         log=log,
         clock=clock,
         config_hash=loaded.hash,
+        path=arrangement.path,
+        owner=arrangement.owner(),
     )
     stale_after_seconds = max(market.stale_after_seconds, 3 * feed.bar_seconds)
     runner.attach(
@@ -318,7 +381,7 @@ def _build_runner(
             feed.expected,
             stale_after_seconds * NANOSECONDS_PER_SECOND,
             bus.publish,
-            one_row_at_a_time=one_row_at_a_time,
+            one_row_at_a_time=arrangement.oracle,
         )
     )
     return runner

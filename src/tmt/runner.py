@@ -1,12 +1,15 @@
 """The runner: one input at a time, through the agents, into the log.
 
-A step is an input and all that follows from it. Steps are written to the log whole, so a log never ends inside one;
-recovery loads the newest snapshot, runs the inputs after it again, and compares every message with the one recorded.
+A step is an input and all that follows from it, and the input comes first in the log. Recovery loads the newest
+snapshot, runs the inputs after it again, and compares every message with the one recorded.
+
+With all agents in this process, steps are written to the log whole, so a log never ends inside one. With agents
+elsewhere, every message is durable before they hear of it; a log may then end inside a step, and recovery ends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -17,6 +20,7 @@ from tmt.domain.ledger import LedgerSnapshot
 from tmt.domain.money import decode_hook
 from tmt.errors import CorruptLog
 from tmt.invariants import WatchState
+from tmt.ports.agent_path import AgentPath
 from tmt.ports.bus import Bus
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import Entry, EventLog, Recorded
@@ -31,10 +35,17 @@ EVENTS_VERIFIED_MAX: Final = 250_000
 
 
 class Agent(Protocol):
-    """A function from one message to some messages, with a state that messages alone move."""
+    """A function from one message to some messages, with a state that messages alone move.
+
+    Attributes:
+        consumes: types it hears.
+        answers: those of them that it may answer; to the others it only listens.
+        produces: types it may say.
+    """
 
     name: str
     consumes: tuple[type[m.Message], ...]
+    answers: tuple[type[m.Message], ...]
     produces: tuple[type[m.Message], ...]
     state: Any
 
@@ -60,6 +71,11 @@ class RunnerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Hosts the agents, the paper venue and the event-time loop over one event log.
 
+    Args:
+        path: how agents in other processes hear what is logged; None when all are here. Those agents are among
+            `agents` all the same: see `tmt.remote.RemoteAgent`.
+        owner: name of this arrangement's snapshots.
+
     Attributes:
         decision_hash: chains every decision, in order.
         next_sequence: number of the first row of market data not yet seen.
@@ -77,6 +93,8 @@ class Runner:
         log: EventLog,
         clock: Clock,
         config_hash: str,
+        path: AgentPath | None = None,
+        owner: str = "desk",
     ) -> None:
         self.agents = tuple(agents)
         self.portfolio = portfolio
@@ -89,9 +107,12 @@ class Runner:
         self._log = log
         self._clock = clock
         self._config_hash = config_hash
+        self._path = path
+        self._owner = owner
         self._timeline: Timeline | None = None
         self._pending: list[Entry] = []
         self._expected: Iterator[Recorded] | None = None
+        self._ending = False
         self._sound = False
         self._subscribe()
 
@@ -125,26 +146,34 @@ class Runner:
         ]
 
     def _record(self, message: m.Message, kind: str, body: bytes) -> None:
-        if self._expected is None:
-            entry = Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body)
+        if self._expected is not None:
+            recorded = next(self._expected, None)
+            if recorded is not None and recorded.body == body:
+                if self._ending and self._path is not None:
+                    self._path.publish(recorded, message)
+                return
+            if recorded is not None or not self._ending:
+                raise _diverged(message, kind, recorded)
+            self._expected = None
+        entry = Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body)
+        if self._path is None:
             self._pending.append(entry)
             return
-        recorded = next(self._expected, None)
-        if recorded is None or recorded.body != body:
-            position = "the end of the log" if recorded is None else f"event {recorded.position}"
-            was = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
-            raise CorruptLog(
-                "TMT-L010",
-                f"replaying the log gives {kind} {message.message_id} where it holds {was}",
-                where=position,
-                fix="the software or its configuration changed since; recover with those that wrote the log",
-            )
+        recorded_at_ns = self._clock.now_ns()
+        position = self._log.append([entry], recorded_at_ns)
+        self._path.publish(Recorded(position, recorded_at_ns, *entry), message)
 
     def step(self, message: m.Message) -> None:
-        """Run one input to the end of all that follows from it.
+        """Run one input to the end of all that follows from it; first what is due by itself before it.
 
-        A step that raises is not recorded, and the runner is of no more use but to `commit` the steps before.
+        A step that raises is not recorded, or not further, and the runner is of no more use but to `commit` the steps
+        before.
         """
+        is_time = isinstance(message, m.MarketDataReceived | m.TimeAdvanced)
+        if not is_time and self.timeline.is_due(message.occurred_at_ns):
+            # Else the input would move the portfolio's time ahead of what is due.
+            due_ns = message.occurred_at_ns
+            self.step(m.TimeAdvanced.root("desk", due_ns, str(due_ns)))
         finished = len(self._pending)
         self._sound = False
         try:
@@ -155,13 +184,13 @@ class Runner:
         self._sound = True
 
     def _run(self, message: m.Message) -> None:
-        # What is due before the input happens before it, or the input would move the portfolio's time ahead of it.
-        self.timeline.advance(message.occurred_at_ns)
         self._bus.publish(message)
         self.timeline.refresh_bounds()
         if isinstance(message, m.MarketDataReceived):
             self.timeline.consume(message.batch)
             self.next_sequence = message.first_sequence + message.rows
+        elif isinstance(message, m.TimeAdvanced):
+            self.timeline.advance(message.occurred_at_ns)
 
     def commit(self) -> None:
         """Write all finished steps to the log; durable when it returns."""
@@ -176,27 +205,37 @@ class Runner:
             CorruptLog: when the log is damaged, or gives other decisions than it holds.
         """
         self._sound = False
-        saved = self._log.load_snapshot()
+        saved = self._log.load_snapshot(self._owner)
         position = 0
         if saved is not None:
             position, raw = saved
             self._restore(msgspec.json.decode(raw, type=RunnerSnapshot, dec_hook=decode_hook))
         head = self._log.head()
         self._log.verify(after=0 if head <= EVENTS_VERIFIED_MAX else position)
-        self._expected = self._log.read(after=position)
-        inputs = self._log.read(after=position, types=tuple(kind.__name__ for kind in m.INPUTS))
-        for recorded in inputs:
-            self.step(m.decode(recorded.body))
-        left = next(self._expected, None)
-        self._expected = None
-        self._sound = left is None
+        for step in _steps(self._log.read(after=position)):
+            self._run_again(step, is_last=step[-1].position == head)
+        self._sound = True
+        return head - position
+
+    def _run_again(self, step: Sequence[Recorded], *, is_last: bool) -> None:
+        # Only the last step can be unfinished, and only with agents elsewhere: they are asked again.
+        self._ending = is_last and self._path is not None
+        if self._path is not None:
+            self._path.recall(None if is_last else _by_cause(step))
+        self._expected = iter(step)
+        self.step(m.decode(step[0].body))
+        left = self._unseen()
+        self._expected, self._ending = None, False
         if left is not None:
+            self._sound = False
             raise CorruptLog(
                 "TMT-L010",
                 f"replaying the log never gives {left.type} {left.message_id}",
                 where=f"event {left.position}",
             )
-        return head - position
+
+    def _unseen(self) -> Recorded | None:
+        return None if self._expected is None else next(self._expected, None)
 
     def knows(self, message_id: str) -> bool:
         """Whether a message is in the log, or waits to be written."""
@@ -207,7 +246,7 @@ class Runner:
         self.commit()
         if not self._sound:
             return
-        self._log.save_snapshot(self._log.head(), msgspec.json.encode(self._snapshot()))
+        self._log.save_snapshot(self._log.head(), msgspec.json.encode(self._snapshot()), self._owner)
 
     def _snapshot(self) -> RunnerSnapshot:
         return RunnerSnapshot(
@@ -233,3 +272,35 @@ class Runner:
         self.timeline.restore(saved.timeline)
         for agent in self.agents:
             agent.state = msgspec.json.decode(saved.agents[agent.name], type=type(agent.state), dec_hook=decode_hook)
+
+
+_INPUTS: Final = frozenset(kind.__name__ for kind in m.INPUTS)
+
+
+def _steps(recorded: Iterator[Recorded]) -> Iterator[list[Recorded]]:
+    step: list[Recorded] = []
+    for each in recorded:
+        if each.type in _INPUTS and step:
+            yield step
+            step = []
+        step.append(each)
+    if step:
+        yield step
+
+
+def _by_cause(step: Sequence[Recorded]) -> Mapping[str, list[m.Message]]:
+    answers: dict[str, list[m.Message]] = {}
+    for recorded in step[1:]:
+        message = m.decode(recorded.body)
+        answers.setdefault(message.causation_id, []).append(message)
+    return answers
+
+
+def _diverged(message: m.Message, kind: str, recorded: Recorded | None) -> CorruptLog:
+    was = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
+    return CorruptLog(
+        "TMT-L010",
+        f"replaying the log gives {kind} {message.message_id} where it holds {was}",
+        where="the end of a step" if recorded is None else f"event {recorded.position}",
+        fix="the software or its configuration changed since; recover with those that wrote the log",
+    )

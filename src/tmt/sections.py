@@ -8,14 +8,19 @@ from typing import Any, Final
 
 import msgspec
 
+from tmt.access.config import AccessConfig
+from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.feed.config import FeedsConfig
+from tmt.adapters.postgres.config import StoresConfig
 from tmt.config import Loaded, load
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
+from tmt.engine.config import EngineConfig
 from tmt.market.config import MarketConfig
 from tmt.market.simulator import SimulatorConfig
 from tmt.topology import AGENT_SECTIONS
 from tmt.venue.config import VenueConfig
+from tmt.web.config import WebConfig
 
 
 class AccountsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +45,15 @@ class InstrumentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             raise ValueError(f"symbol must be unique, were {names}")
 
 
+SERVICES: Final[dict[str, Any]] = {
+    "access": AccessConfig,
+    "bus": BusConfig,
+    "engine": EngineConfig,
+    "stores": StoresConfig,
+    "web": WebConfig,
+}
+"""Sections that say where and how the desk runs. What is decided does not depend on them."""
+
 SECTIONS: Final[dict[str, Any]] = {
     "instruments": InstrumentsConfig,
     "accounts": AccountsConfig,
@@ -48,6 +62,7 @@ SECTIONS: Final[dict[str, Any]] = {
     "simulator": SimulatorConfig,
     "venue": VenueConfig,
     **AGENT_SECTIONS,
+    **SERVICES,
 }
 """Name and type of every section of the configuration."""
 
@@ -60,4 +75,6 @@ def load_config(
     Raises:
         ConfigError: with every mistake found.
     """
-    return load(SECTIONS, directory=directory, environment=environment or {}, overrides=overrides)
+    return load(
+        SECTIONS, directory=directory, environment=environment or {}, overrides=overrides, services=tuple(SERVICES)
+    )

@@ -2,42 +2,93 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.event_log.sqlite import SqliteEventLog
-from tmt.errors import CorruptLog, StoreUnavailable
+from tmt.adapters.postgres import Database
+from tmt.errors import CorruptLog, Fenced, StoreUnavailable
 from tmt.ports.event_log import Entry, EventLog, Recorded
 
 Open = Callable[[], EventLog]
-LOGS: dict[str, tuple[Callable[[Path], EventLog], Callable[[Path], EventLog]]] = {
-    "sqlite": (
-        lambda folder: SqliteEventLog(folder / "events.db"),
-        lambda folder: SqliteEventLog(folder / "events.db", read_only=True),
-    ),
+
+
+class Place(Protocol):
+    """Where one log is kept, and how it is opened there; a second writer is refused, or it fences the first."""
+
+    fences: bool
+
+    def writer(self) -> EventLog: ...
+    def reader(self) -> EventLog: ...
+    def close(self) -> None: ...
+
+
+class Folder:
+    fences = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "events.db"
+
+    def writer(self) -> EventLog:
+        return SqliteEventLog(self.path)
+
+    def reader(self) -> EventLog:
+        return SqliteEventLog(self.path, read_only=True)
+
+    def close(self) -> None:
+        pass
+
+
+class Schema:
+    fences = True
+
+    def __init__(self, dsn: str) -> None:
+        self.database = Database(dsn, "desk")
+
+    def writer(self) -> EventLog:
+        self.database.migrate()
+        return PostgresEventLog(self.database, writer=True, source="test")
+
+    def reader(self) -> EventLog:
+        return PostgresEventLog(self.database, writer=False, source="test")
+
+    def close(self) -> None:
+        self.database.close()
+
+
+PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {
+    "sqlite": lambda request: Folder(request.getfixturevalue("tmp_path")),
+    "postgres": lambda request: Schema(request.getfixturevalue("pg_dsn")),
 }
 
 
-@pytest.fixture(params=LOGS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    made = PLACES[request.param](request)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def log(kind: str, tmp_path: Path) -> Iterator[EventLog]:
-    opened = LOGS[kind][0](tmp_path)
+def log(place: Place) -> Iterator[EventLog]:
+    opened = place.writer()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def open_writer(kind: str, tmp_path: Path) -> Open:
-    return lambda: LOGS[kind][0](tmp_path)
+def open_writer(place: Place) -> Open:
+    return place.writer
 
 
 @pytest.fixture
-def open_reader(kind: str, tmp_path: Path) -> Open:
-    return lambda: LOGS[kind][1](tmp_path)
+def open_reader(place: Place) -> Open:
+    return place.reader
+
+
+CHAIN_OF_TWENTY = "e8e41de8f4018d223172991b8da69b7b54db38b39af526c5f9a93b8465a0032c"
 
 
 def entry(number: int, type_: str = "TimeAdvanced", root: int | None = None) -> Entry:
@@ -178,6 +229,51 @@ def test_verifying_may_begin_anywhere(log: EventLog) -> None:
     assert code(lambda: log.verify(after=6)) == "TMT-L006"
 
 
+def test_an_entry_is_found_by_its_position(log: EventLog) -> None:
+    log.append(entries(1, 3), 100)
+    assert log.at(2) == recorded(2, entry(2), 100)
+    assert log.at(0) is log.at(4) is log.at(-1) is None
+
+
+def test_the_proof_of_the_head_changes_with_every_entry_and_covers_what_was_written(
+    log: EventLog, open_reader: Open
+) -> None:
+    proofs = [log.head_proof()]
+    assert proofs == [(0, "00" * 32)]
+    for number in (1, 2):
+        log.append([entry(number)], 100)
+        proofs.append(log.head_proof())
+    assert [position for position, _ in proofs] == [0, 1, 2]
+    assert len({chain for _, chain in proofs}) == 3
+    reader = open_reader()
+    assert reader.head_proof() == proofs[-1]
+    reader.close()
+
+
+def test_every_store_chains_the_same_entries_alike(log: EventLog) -> None:
+    log.append(entries(1, 3), 100)
+    log.append(entries(4, 20), 101)
+    assert log.head_proof() == (20, CHAIN_OF_TWENTY)
+
+
+def test_a_long_log_is_read_in_order_to_the_last_byte(log: EventLog) -> None:
+    sizes = [1, 3_000_000, 5_000_000, 10, 4_000_000, 1] + [700] * 2500
+    said = [entry(number)._replace(body=b"%d." % number * (size // 5 + 1)) for number, size in enumerate(sizes, 1)]
+    for first in range(0, len(said), 500):
+        log.append(said[first : first + 500], 100)
+    assert [event.body for event in log.read()] == [each.body for each in said]
+    assert [event.position for event in log.read(after=3, until=2100)] == list(range(4, 2101))
+    assert log.verify() == len(said)
+
+
+def test_what_is_appended_while_the_log_is_read_to_a_bound_stays_out(log: EventLog) -> None:
+    log.append(entries(1, 3), 100)
+    reading = log.read(until=3)
+    assert next(reading).position == 1
+    log.append(entries(4, 5), 101)
+    assert [event.position for event in reading] == [2, 3]
+
+
 def test_the_newest_snapshot_comes_back(log: EventLog, open_writer: Open) -> None:
     log.append(entries(1, 5), 100)
     for position, state in ((2, b"two"), (4, b"four\x00"), (3, b"three")):
@@ -191,6 +287,18 @@ def test_the_newest_snapshot_comes_back(log: EventLog, open_writer: Open) -> Non
     again.close()
 
 
+def test_every_owner_has_snapshots_of_its_own(log: EventLog) -> None:
+    log.append(entries(1, 9), 100)
+    for position in range(1, 10):
+        log.save_snapshot(position, b"%d" % position, owner="aria")
+    log.save_snapshot(2, b"desk")
+    log.save_snapshot(3, b"venue", owner="venue")
+    assert log.load_snapshot("aria") == (9, b"9")
+    assert log.load_snapshot() == log.load_snapshot("desk") == (2, b"desk")
+    assert log.load_snapshot("venue") == (3, b"venue")
+    assert log.load_snapshot("nobody") is None
+
+
 def test_a_snapshot_of_what_is_not_in_the_log_is_passed_over(log: EventLog) -> None:
     log.append(entries(1, 2), 100)
     log.save_snapshot(2, b"two")
@@ -198,14 +306,31 @@ def test_a_snapshot_of_what_is_not_in_the_log_is_passed_over(log: EventLog) -> N
     assert log.load_snapshot() == (2, b"two")
 
 
-def test_there_is_one_writer(log: EventLog, open_writer: Open) -> None:
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable) as caught:
-            open_writer()
-        assert caught.value.code == "TMT-L009"
+def test_of_two_writers_one_writes(place: Place, log: EventLog, open_writer: Open) -> None:
+    log.append([entry(1)], 100)
+    if not place.fences:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable) as refused:
+                open_writer()
+            assert refused.value.code == "TMT-L009"
+        assert log.append([entry(2)], 101) == 2
+    else:
+        other = open_writer()
+        for number in (2, 3):
+            with pytest.raises(Fenced) as fenced:
+                log.append([entry(number)], 101)
+            assert fenced.value.code == "TMT-L011"
+        assert other.append([entry(2)], 102) == 2
+        other.close()
+    assert (log.head(), log.verify()) == (2, 2)
+
+
+def test_a_writer_may_follow_one_that_has_closed(log: EventLog, open_writer: Open) -> None:
     log.append([entry(1)], 100)
     log.close()
-    open_writer().close()
+    again = open_writer()
+    assert again.append([entry(2)], 101) == 2
+    again.close()
 
 
 def test_a_reader_beside_the_writer_sees_what_is_appended(log: EventLog, open_reader: Open) -> None:

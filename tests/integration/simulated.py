@@ -12,7 +12,9 @@ from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.adapters.feed.opening import open_simulator
 from tmt.bootstrap import Desk, open_desk
+from tmt.config import Loaded
 from tmt.domain.order import OrderType, Side, TimeInForce
+from tmt.ports.feed import Feed
 from tmt.sections import load_config
 
 ACCOUNT, SYMBOL = "paper-usd", "EURUSD.SIM"
@@ -21,10 +23,13 @@ ACCOUNT, SYMBOL = "paper-usd", "EURUSD.SIM"
 def make_desk(book: Path, *, seed: int = 7, mode: str = "up", overrides: tuple[str, ...] = ()) -> Desk:
     book.mkdir(exist_ok=True)
     loaded = load_config(None, overrides=overrides)
+    return open_desk(loaded, open_feed(loaded, seed), book, mode=mode, seed=seed, clock=SystemClock())
+
+
+def open_feed(loaded: Loaded, seed: int, batch_rows: int = 1000) -> Feed:
     instruments = {each.symbol: each for each in loaded.sections["instruments"].instruments}
     simulator = msgspec.structs.replace(loaded.sections["simulator"], seed=seed)
-    feed = open_simulator(simulator, instruments, batch_rows=1000)
-    return open_desk(loaded, feed, book, mode=mode, seed=seed, clock=SystemClock())
+    return open_simulator(simulator, instruments, batch_rows=batch_rows)
 
 
 def take(desk: Desk, batches: int) -> None:

@@ -8,7 +8,7 @@ file of its name whole, so that a limit left out is an error and never silently 
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
@@ -45,7 +45,7 @@ class Loaded:
     Attributes:
         sections: section name -> its struct, list, or (for a folder) dict of structs.
         origins: dotted key, such as "aria.risk_fraction" or "accounts.0.deposit" -> the place that set it.
-        hash: BLAKE2b of the canonical JSON of all sections, 32 hexadecimal digits.
+        hash: BLAKE2b of the canonical JSON of all sections that decide, 32 hexadecimal digits.
     """
 
     sections: dict[str, Any]
@@ -80,6 +80,7 @@ def load(
     environment: Mapping[str, str],
     overrides: Sequence[str] = (),
     defaults: Traversable | None = None,
+    services: Collection[str] = (),
 ) -> Loaded:
     """Read, merge and check the configuration.
 
@@ -90,6 +91,7 @@ def load(
         environment: variables, of which only those that begin with TMT__ count.
         overrides: texts "section.key=value"; the value is YAML.
         defaults: the packaged files, for tests.
+        services: sections that say where and how the desk runs, not what it decides; the hash leaves them out.
 
     Raises:
         ConfigError: with every mistake found in `problems`.
@@ -114,7 +116,8 @@ def load(
             fix="`tmt config explain KEY` says what a key means; mend the places above and try again",
             problems=tuple(str(problem) for problem in problems),
         )
-    digest = blake2b(msgspec.json.encode(sections, order="sorted"), digest_size=16).hexdigest()
+    deciding = {name: section for name, section in sections.items() if name not in services}
+    digest = blake2b(msgspec.json.encode(deciding, order="sorted"), digest_size=16).hexdigest()
     return Loaded(sections, binder.origins, digest, binder.docs)
 
 

@@ -38,7 +38,12 @@ class Portfolio:
     # Fold
 
     def evolve(self, message: m.Message) -> None:
-        """Fold one message. Messages that do not concern money, positions or orders only move the time."""
+        """Fold one message. Messages that do not concern money, positions or orders only move the time.
+
+        Market data and the passing of time are logged before what they lead to, so they move nothing themselves.
+        """
+        if isinstance(message, m.MarketDataReceived | m.TimeAdvanced):
+            return
         now_ns = message.occurred_at_ns
         if now_ns > self.state.now_ns:
             self.state.now_ns = now_ns

@@ -8,38 +8,19 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
+from tmt.adapters.event_log import chain
+from tmt.adapters.event_log import sqlite_schema as schema
 from tmt.errors import CorruptLog, StoreUnavailable
 from tmt.ports.event_log import Entry, Recorded
 
 _FIXED_VERSION: Final = (3, 51, 3)
-_SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS events (
-    position INTEGER PRIMARY KEY,
-    recorded_at_ns INTEGER NOT NULL,
-    message_id TEXT NOT NULL UNIQUE,
-    correlation_id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    occurred_at_ns INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    chain BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id, position);
-CREATE TABLE IF NOT EXISTS snapshots (
-    position INTEGER PRIMARY KEY,
-    state BLOB NOT NULL,
-    digest BLOB NOT NULL
-);
-"""
 _COLUMNS: Final = "position, recorded_at_ns, message_id, correlation_id, type, occurred_at_ns, body"
 _SNAPSHOTS_KEPT: Final = 2
-_GENESIS: Final = bytes(32)
 
 
 class SqliteEventLog:
@@ -74,31 +55,27 @@ class SqliteEventLog:
         try:
             db = apsw.Connection(str(path), flags=flags)
             db.setbusytimeout(5000)
-            version = next(db.execute("PRAGMA user_version"))[0]
-            is_new = version == 0 and next(db.execute("SELECT count(*) FROM sqlite_schema"))[0] == 0
-            if not read_only and (is_new or version == _SCHEMA_VERSION):
+            known = schema.version(db)
+            if known is not None and not read_only:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA wal_autocheckpoint=4000")
-                with db:
-                    db.execute(_SCHEMA)
-                    db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-                version = _SCHEMA_VERSION
+                schema.migrate(db)
         except (apsw.NotADBError, apsw.CorruptError) as error:
             raise CorruptLog(
                 "TMT-L001", f"not an event log, or damaged: {error}", where=str(path), fix="restore it from a backup"
             ) from error
         except apsw.Error as error:
             raise StoreUnavailable("TMT-L002", f"cannot open the event log: {error}", where=str(path)) from error
-        if version != _SCHEMA_VERSION:
-            raise CorruptLog(
-                "TMT-L003", f"event log has schema {version}, this program reads {_SCHEMA_VERSION}", where=str(path)
-            )
+        if known is None or (known == 0 and read_only):
+            what = f"no event log, or one of another version; this program reads versions 1 to {schema.VERSION}"
+            raise CorruptLog("TMT-L003", what, where=str(path))
+        self._has_owners = not read_only or known == schema.VERSION
         return db
 
     def _last(self) -> tuple[int, bytes]:
         rows = list(self._rows("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1"))
-        return rows[0] if rows else (0, _GENESIS)
+        return rows[0] if rows else (0, chain.GENESIS)
 
     def _rows(self, query: str, *values: int | str) -> Iterator[tuple[Any, ...]]:
         try:
@@ -112,7 +89,7 @@ class SqliteEventLog:
         text, _, chain = self._head_path.read_text(encoding="ascii", errors="replace").partition(" ")
         return (int(text), chain.strip()) if text.isdecimal() else (0, "")
 
-    def _check_acknowledged(self, acknowledged: int, chain: str) -> None:
+    def _check_acknowledged(self, acknowledged: int, noted: str) -> None:
         if acknowledged > self._position:
             raise CorruptLog(
                 "TMT-L005",
@@ -120,25 +97,20 @@ class SqliteEventLog:
                 where=str(self.path),
                 fix="restore the log from a backup, or start a new book with `tmt book new NAME`",
             )
-        if acknowledged and self._chain_at(acknowledged).hex() != chain:
+        if acknowledged and self._chain_at(acknowledged).hex() != noted:
             raise CorruptLog(
                 "TMT-L006", f"event {acknowledged} is not the one that was acknowledged", where=str(self.path)
             )
 
     def _chain_at(self, position: int) -> bytes:
-        for (chain,) in self._rows("SELECT chain FROM events WHERE position = ?", position):
-            if isinstance(chain, bytes):
-                return chain
+        for (stored,) in self._rows("SELECT chain FROM events WHERE position = ?", position):
+            if isinstance(stored, bytes):
+                return stored
         raise CorruptLog("TMT-L006", f"event {position} is missing or damaged", where=str(self.path))
 
     def append(self, entries: Iterable[Entry], recorded_at_ns: int) -> int:
         """Append in order; durable when it returns."""
-        position, chain = self._position, self._chain
-        rows = []
-        for entry in entries:
-            position += 1
-            chain = _link(chain, position, recorded_at_ns, entry)
-            rows.append((position, recorded_at_ns, *entry, chain))
+        rows = chain.linked(self._position, self._chain, recorded_at_ns, entries)
         try:
             with self._db:
                 self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -146,9 +118,10 @@ class SqliteEventLog:
             raise CorruptLog("TMT-L007", f"a message is in the log already: {error}", where=str(self.path)) from error
         except apsw.Error as error:
             raise StoreUnavailable("TMT-L002", f"cannot write the event log: {error}", where=str(self.path)) from error
-        self._position, self._chain = position, chain
+        if rows:
+            self._position, self._chain = rows[-1][0], rows[-1][-1]
         self._note_head()
-        return position
+        return self._position
 
     def _note_head(self) -> None:
         pending = self._head_path.with_name(self._head_path.name + ".new")
@@ -162,14 +135,26 @@ class SqliteEventLog:
         """Position of the newest entry; 0 when empty."""
         return self._last()[0]
 
+    def head_proof(self) -> tuple[int, str]:
+        """Position and chain hash, in hexadecimal, of the newest entry."""
+        position, newest = self._last()
+        return position, newest.hex()
+
     def read(self, after: int = 0, types: tuple[str, ...] = (), until: int | None = None) -> Iterator[Recorded]:
         """Entries with `after` < position ≤ `until`, in order; only of `types` when given."""
-        last = 2**62 if until is None else until
-        marks = ", ".join("?" * len(types))
-        chosen = f"AND type IN ({marks})" if types else ""
-        query = f"SELECT {_COLUMNS} FROM events WHERE position > ? AND position <= ? {chosen} ORDER BY position"  # noqa: S608
-        for row in self._rows(query, after, last, *types):
+        span = (after, 2**62 if until is None else until)
+        query = f"SELECT {_COLUMNS} FROM events WHERE position > ? AND position <= ?"  # noqa: S608
+        values: tuple[int | str, ...] = span
+        if types:  # merged from one index scan a type, so that nothing is gathered to be sorted
+            query = " UNION ALL ".join([f"{query} AND type = ?"] * len(types))
+            values = tuple(value for kind in types for value in (*span, kind))
+        for row in self._rows(f"{query} ORDER BY position", *values):
             yield Recorded(*row)
+
+    def at(self, position: int) -> Recorded | None:
+        """The entry at a position, or None."""
+        query = f"SELECT {_COLUMNS} FROM events WHERE position = ?"  # noqa: S608
+        return next((Recorded(*row) for row in self._rows(query, position)), None)
 
     def contains(self, message_id: str) -> bool:
         """Whether a message is stored."""
@@ -189,22 +174,19 @@ class SqliteEventLog:
         """Recompute the hash chain after a position; return how many entries were checked."""
         if after == 0:
             self._check_indexes()
-        chain = self._chain_at(after) if after else _GENESIS
+        before = self._chain_at(after) if after else chain.GENESIS
         expected = after
         query = f"SELECT {_COLUMNS}, chain FROM events WHERE position > ? ORDER BY position"  # noqa: S608
         for *row, stored in self._rows(query, after):
-            event = Recorded(*row)
             expected += 1
-            sound = event.position == expected and isinstance(event.body, bytes)
-            if sound:
-                chain = _link(chain, event.position, event.recorded_at_ns, Entry(*event[2:]))
-            if not sound or chain != stored:
+            if not chain.fits(Recorded(*row), expected, before, stored):
                 raise CorruptLog(
                     "TMT-L006",
                     f"event {expected} is not what was written",
                     where=str(self.path),
                     fix="restore the log from a backup",
                 )
+            before = stored
         if expected < self._position:
             raise CorruptLog(
                 "TMT-L005", f"the event log ends at {expected}, but held {self._position}", where=str(self.path)
@@ -217,22 +199,28 @@ class SqliteEventLog:
             if finding != "ok":
                 raise CorruptLog("TMT-L001", f"damaged event log: {finding}", where=str(self.path))
 
-    def save_snapshot(self, position: int, state: bytes) -> None:
-        """Keep `state`, the fold of everything up to `position`."""
-        with self._db:
-            row = (position, state, _digest(position, state))
-            self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", row)
-            self._db.execute(
-                "DELETE FROM snapshots WHERE position NOT IN"
-                " (SELECT position FROM snapshots ORDER BY position DESC LIMIT ?)",
-                (_SNAPSHOTS_KEPT,),
-            )
+    def save_snapshot(self, position: int, state: bytes, owner: str = "desk") -> None:
+        """Keep `state`, the owner's fold of everything up to `position`."""
+        row = (owner, position, state, chain.snapshot_digest(owner, position, state))
+        try:
+            with self._db:
+                self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", row)
+                self._db.execute(
+                    "DELETE FROM snapshots WHERE owner = ? AND position NOT IN"
+                    " (SELECT position FROM snapshots WHERE owner = ? ORDER BY position DESC LIMIT ?)",
+                    (owner, owner, _SNAPSHOTS_KEPT),
+                )
+        except apsw.Error as error:
+            raise StoreUnavailable("TMT-L002", f"cannot write the event log: {error}", where=str(self.path)) from error
 
-    def load_snapshot(self) -> tuple[int, bytes] | None:
-        """The newest intact snapshot, or None."""
-        rows = self._rows("SELECT position, state, digest FROM snapshots ORDER BY position DESC")
+    def load_snapshot(self, owner: str = "desk") -> tuple[int, bytes] | None:
+        """The owner's newest intact snapshot, or None; always None in a log of version 1 opened for reading."""
+        if not self._has_owners:
+            return None
+        rows = self._rows("SELECT position, state, digest FROM snapshots WHERE owner = ? ORDER BY position DESC", owner)
         for position, state, digest in rows:
-            if position <= self._position and isinstance(state, bytes) and _digest(position, state) == digest:
+            intact = isinstance(state, bytes) and chain.snapshot_digest(owner, position, state) == digest
+            if intact and position <= self._position:
                 return position, state
         return None
 
@@ -245,16 +233,6 @@ class SqliteEventLog:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _link(chain: bytes, position: int, recorded_at_ns: int, entry: Entry) -> bytes:
-    message_id, correlation_id, kind, occurred_at_ns, body = entry
-    head = f"{position}\x1f{recorded_at_ns}\x1f{message_id}\x1f{correlation_id}\x1f{kind}\x1f{occurred_at_ns}\x1f"
-    return blake2b(chain + head.encode() + body, digest_size=32).digest()
-
-
-def _digest(position: int, state: bytes) -> bytes:
-    return blake2b(b"%d\x1f" % position + state, digest_size=32).digest()
 
 
 def _refuse_bad_sqlite() -> None:

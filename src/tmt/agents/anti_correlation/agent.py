@@ -15,6 +15,7 @@ class AntiCorrelationAgent:
 
     name = "anti_correlation"
     consumes = (OrderSized, BarClosed)
+    answers = (OrderSized,)
     produces = (ConcentrationApproved, OrderDenied)
 
     def __init__(self, config: AntiCorrelationConfig, portfolio: Portfolio, config_hash: str) -> None:

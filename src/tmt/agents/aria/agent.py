@@ -17,6 +17,7 @@ class AriaAgent:
 
     name = "aria"
     consumes = (SignalRaised, OrderProposed, BarClosed, OrderFilled)
+    answers = (SignalRaised, OrderProposed)
     produces = (OrderSized, OrderDenied)
 
     def __init__(self, config: AriaConfig, portfolio: Portfolio, config_hash: str) -> None:

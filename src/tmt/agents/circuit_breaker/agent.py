@@ -48,6 +48,22 @@ class CircuitBreakerAgent:
         m.OrderExpired,
         m.PositionClosed,
     )
+    answers = (
+        m.SessionStarted,
+        m.AccountOpened,
+        m.StopTrading,
+        m.ResumeTrading,
+        m.BarClosed,
+        m.FeedGapFound,
+        m.FeedStale,
+        m.FeedRecovered,
+        m.ComplianceApproved,
+        *m.BREAKER,
+        m.AccountSuspended,
+        m.InvariantBroken,
+        m.OrderFilled,
+        m.PositionClosed,
+    )
     produces = (m.OrderReleased, m.OrderDenied, *m.BREAKER)
 
     def __init__(self, config: CircuitBreakerConfig, portfolio: Portfolio, config_hash: str) -> None:

@@ -31,6 +31,7 @@ class ComplianceAgent:
         ResumeTrading,
         ComplianceApproved,
     )
+    answers = (BehaviourApproved, OrderFilled, BarClosed)
     produces = (ComplianceApproved, OrderDenied, AccountSuspended)
 
     def __init__(

@@ -44,6 +44,15 @@ class ExecutionAgent:
         ReplaceSubmitted,
         *VENUE_EVENTS,
     )
+    answers: Final = (
+        OrderReleased,
+        CancelOrder,
+        ReplaceOrder,
+        StopTrading,
+        BreakerOpened,
+        AccountSuspended,
+        *VENUE_EVENTS,
+    )
     produces: Final = (
         OrderSubmitted,
         CancelSubmitted,

@@ -14,6 +14,7 @@ class HumanBehaviorAgent:
 
     name = "human_behavior"
     consumes = (ConcentrationApproved, OrderReleased, PositionClosed)
+    answers = (ConcentrationApproved,)
     produces = (BehaviourApproved, OrderDenied)
 
     def __init__(self, config: HumanBehaviorConfig, portfolio: Portfolio, config_hash: str) -> None:

@@ -20,6 +20,7 @@ class ImprovementAgent:
 
     name = "improvement"
     consumes = (PositionClosed,)
+    answers = (PositionClosed,)
     produces = (StatisticsUpdated, ParameterProposed)
 
     def __init__(self, config: ImprovementConfig, confidence_min: Decimal) -> None:

@@ -17,6 +17,7 @@ class WyckoffAgent:
 
     name = "wyckoff"
     consumes: tuple[type[Message], ...] = (SessionStarted, BarClosed, WyckoffEventSeen, PhaseChanged, SignalRaised)
+    answers: tuple[type[Message], ...] = (BarClosed,)
     produces: tuple[type[Message], ...] = (WyckoffEventSeen, PhaseChanged, SignalRaised)
 
     def __init__(self, config: WyckoffConfig) -> None:

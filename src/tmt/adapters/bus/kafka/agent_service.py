@@ -1,0 +1,109 @@
+"""An agent process's end of the bus: it follows the log over Kafka, and answers what its instances are asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from confluent_kafka import Message as Record
+
+from tmt.adapters.bus.kafka.client import Follower, Membership, Sender, ensure_topics, topic_name
+from tmt.adapters.bus.kafka.config import BusConfig
+from tmt.adapters.bus.kafka.dead_letters import DeadLetters
+from tmt.adapters.bus.kafka.wire import heard_of
+from tmt.errors import CorruptMessage
+from tmt.remote import AgentHost
+from tmt.topics import ANSWERS, HEARD
+
+POLL_SECONDS: Final = 0.1
+SILENCE_SECONDS: Final = 1.0
+"""Without a record for so long, the log is asked whether something was missed."""
+
+
+class AgentService:
+    """Runs an `AgentHost` over Kafka until told to stop. `instance` is this process's number among its like.
+
+    Every instance folds everything; the one that owns a message's partition answers it, and when that one is silent and
+    the engine asks again, every instance does: their answers are the same.
+
+    Attributes:
+        host: whose agents answer.
+        answered: answers given so far.
+        heard_at: monotonic seconds of the newest record taken; 0 before the first.
+    """
+
+    def __init__(self, config: BusConfig, host: AgentHost, instance: str) -> None:
+        ensure_topics(config)
+        self.heard_at = 0.0
+        self.answered = 0
+        self.host = host
+        self._config = config
+        self._sender = Sender(config)
+        self._dead = DeadLetters(config, self._sender)
+        self._follower = Follower(config, HEARD)
+        self._memberships = {
+            agent.name: Membership(
+                config,
+                agent.name,
+                instance,
+                [topic for topic in HEARD if {kind.__name__ for kind in agent.answers} & _names(topic.kinds)],
+            )
+            for agent in host.agents
+        }
+
+    @property
+    def dead_letters(self) -> int:
+        """Records put aside so far."""
+        return self._dead.count
+
+    def owned(self) -> dict[str, int]:
+        """Partitions that this instance answers for, by agent."""
+        return {name: len(membership.owned) for name, membership in self._memberships.items()}
+
+    def start(self) -> None:
+        """Fold what the log holds already."""
+        self.host.start()
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Follow and answer until `stopping`; `start` comes first."""
+        looked_at = time.monotonic()
+        while not stopping():
+            records = self._follower.poll(POLL_SECONDS)
+            for record in records:
+                self._take(record)
+            now = time.monotonic()
+            if records:
+                self.heard_at = looked_at = now
+            elif now - looked_at >= SILENCE_SECONDS:
+                looked_at = now
+                self.host.catch_up()
+            for membership in self._memberships.values():
+                membership.poll()
+            self._sender.poll()
+
+    def _take(self, record: Record) -> None:
+        try:
+            heard = heard_of(record)
+            answers = self.host.take(heard.recorded, heard.prior)
+        except CorruptMessage as error:
+            self._dead.put(record, str(error))
+            return
+        place = (str(record.topic()), record.partition() or 0)
+        for answer in answers:
+            if heard.attempt or place in self._memberships[answer.agent].owned:
+                self.answered += 1
+                body = msgspec.json.encode(answer)
+                self._sender.send(topic_name(self._config, ANSWERS), answer.agent, body, [])
+
+    def close(self) -> None:
+        """Leave the groups and deliver what waits."""
+        self._sender.flush(2.0)
+        self._follower.close()
+        for membership in self._memberships.values():
+            membership.close()
+
+
+def _names(kinds: tuple[type, ...]) -> set[str]:
+    return {kind.__name__ for kind in kinds}

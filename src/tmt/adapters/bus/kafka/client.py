@@ -1,0 +1,266 @@
+"""Clients of Apache Kafka, as this desk sets them up; see the pitfalls that each setting answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as Record
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tmt.adapters.bus.kafka.config import BusConfig
+from tmt.adapters.bus.kafka.wire import RECORD_BYTES_MAX
+from tmt.adapters.clock.patience import Patience
+from tmt.errors import BusUnavailable
+from tmt.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
+
+ADMIN_SECONDS: Final = 15.0
+QUEUED_RECORDS_MAX: Final = 10_000
+"""Records a producer holds; more make `send` wait, and then fail."""
+SEND_SECONDS_MAX: Final = 30.0
+
+_HOUR_MILLISECONDS: Final = 3_600_000
+_DEAD_LETTER_HOURS: Final = 24 * 14
+
+
+def topic_name(config: BusConfig, topic: Topic) -> str:
+    """The topic's full name."""
+    return f"{config.prefix}.{topic.name}"
+
+
+def ensure_topics(config: BusConfig) -> list[str]:
+    """Create what the registry names and the brokers lack, dead letters included; return what was created.
+
+    Raises:
+        BusUnavailable: when the brokers do not answer, or refuse.
+    """
+    admin = AdminClient(client_settings(config))
+    try:
+        known = set(admin.list_topics(timeout=ADMIN_SECONDS).topics)
+        missing = [topic for topic in _new_topics(config) if topic.topic not in known]
+        if missing:
+            for name, future in admin.create_topics(missing, operation_timeout=ADMIN_SECONDS).items():
+                _created(name, future)
+    except KafkaException as error:
+        raise unavailable(config, error) from error
+    return [topic.topic for topic in missing]
+
+
+def _new_topics(config: BusConfig) -> list[NewTopic]:
+    wanted = []
+    for topic in TOPICS:
+        name = topic_name(config, topic)
+        for full_name, partitions, hours in (
+            (name, topic.partitions, topic.retention_hours),
+            (name + DEAD_LETTER_SUFFIX, 1, _DEAD_LETTER_HOURS),
+        ):
+            settings = {
+                "retention.ms": str(hours * _HOUR_MILLISECONDS),
+                "max.message.bytes": str(RECORD_BYTES_MAX),
+                "cleanup.policy": "delete",
+            }
+            wanted.append(NewTopic(full_name, partitions, config.replication, config=settings))
+    return wanted
+
+
+def _created(name: str, future: Any) -> None:
+    try:
+        future.result(ADMIN_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise BusUnavailable("TMT-B002", f"topic {name} cannot be created: {error.args[0].str()}") from error
+
+
+class Sender:
+    """A producer: idempotent, acknowledged by all replicas, at once, and made anew after a fatal error.
+
+    What is not delivered is not lost: it is in the log, and whoever misses it asks again or reads it there.
+
+    Attributes:
+        failed: records whose delivery failed so far.
+    """
+
+    def __init__(self, config: BusConfig) -> None:
+        self.failed = 0
+        self._config = config
+        self._producer = self._make()
+
+    def _make(self) -> Producer:
+        return Producer(
+            {
+                **client_settings(self._config),
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "compression.type": "lz4",
+                "message.max.bytes": RECORD_BYTES_MAX,
+                "message.timeout.ms": 10_000,
+                "queue.buffering.max.messages": QUEUED_RECORDS_MAX,
+                "socket.nagle.disable": True,
+            }
+        )
+
+    def send(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
+        """Hand a record over; it is on its way when this returns. A full queue makes the caller wait.
+
+        Raises:
+            BusUnavailable: when the queue stays full.
+        """
+        deadline = time.monotonic() + SEND_SECONDS_MAX
+        while True:
+            try:
+                self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
+                self._producer.poll(0)
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise BusUnavailable(
+                        "TMT-B003", "the brokers take nothing", where=self._config.bootstrap
+                    ) from error
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                if not error.args[0].fatal():
+                    raise unavailable(self._config, error) from error
+                self._producer = self._make()
+            else:
+                return
+
+    def poll(self) -> None:
+        """Serve delivery reports."""
+        self._producer.poll(0)
+
+    def flush(self, seconds: float) -> int:
+        """Wait until all is delivered or failed; return how many records still wait."""
+        return self._producer.flush(seconds)
+
+    def _delivered(self, error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            self.failed += 1
+
+
+class Follower:
+    """Reads every partition of some topics from their present end on, without a group.
+
+    Topics that vanish and come again are found again. Whoever needs what was missed has the log.
+    """
+
+    def __init__(self, config: BusConfig, topics: Iterable[Topic]) -> None:
+        self._config = config
+        self._topics = tuple(topics)
+        self._consumer = self._make()
+
+    def _make(self) -> Consumer:
+        consumer = Consumer(
+            {
+                **client_settings(self._config),
+                "group.id": f"{self._config.prefix}.followers",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 100,
+                "fetch.error.backoff.ms": 20,
+                "queued.max.messages.kbytes": 65_536,
+                "message.max.bytes": RECORD_BYTES_MAX,
+                "allow.auto.create.topics": False,
+                "socket.nagle.disable": True,
+            }
+        )
+        partitions = [
+            TopicPartition(topic_name(self._config, topic), number)
+            for topic in self._topics
+            for number in range(topic.partitions)
+        ]
+        try:
+            consumer.assign([self._at_end(consumer, partition) for partition in partitions])
+        except BusUnavailable:
+            consumer.close()
+            raise
+        return consumer
+
+    def _at_end(self, consumer: Consumer, partition: TopicPartition) -> TopicPartition:
+        patience = Patience(ADMIN_SECONDS)
+        while True:
+            try:
+                _, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
+            except KafkaException as error:  # a topic just made has no leader yet
+                if not patience.wait():
+                    raise unavailable(self._config, error) from error
+            else:
+                return TopicPartition(partition.topic, partition.partition, end)
+
+    def poll(self, seconds: float, records_max: int = 500) -> list[Record]:
+        """Records that have come, waiting for the first up to `seconds`; errors heal by themselves or by silence."""
+        return [record for record in self._consumer.consume(records_max, seconds) if record.error() is None]
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+class Membership:
+    """Which partitions this instance answers for: a member of the agent's consumer group that reads nothing itself.
+
+    Args:
+        group: the consumer group's name.
+        instance: fixed name of this member; one that comes back takes up its partitions again at once.
+    """
+
+    def __init__(self, config: BusConfig, group: str, instance: str, topics: Sequence[Topic]) -> None:
+        self.owned: set[tuple[str, int]] = set()
+        self._consumer = Consumer(
+            {
+                **client_settings(config),
+                "group.id": f"{config.prefix}.{group}",
+                "group.instance.id": f"{config.prefix}.{group}.{instance}",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "latest",
+                "session.timeout.ms": 6_000,
+                "heartbeat.interval.ms": 1_000,
+                "partition.assignment.strategy": "range",
+                "allow.auto.create.topics": False,
+            }
+        )
+        names = [topic_name(config, topic) for topic in topics]
+        self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def poll(self) -> None:
+        """Take part in the group; often enough that the group does not give this member up."""
+        self._consumer.poll(0)
+
+    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        consumer.assign(partitions)
+        consumer.pause(partitions)
+        self.owned = {(each.topic, each.partition) for each in partitions}
+
+    def _revoked(self, consumer: Any, _: list[TopicPartition]) -> None:
+        consumer.unassign()
+        self.owned = set()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+def unavailable(config: BusConfig, error: KafkaException) -> BusUnavailable:
+    """What to say when the brokers do not do what they should."""
+    return BusUnavailable(
+        "TMT-B002",
+        f"the brokers do not answer: {error.args[0].str()}",
+        where=config.bootstrap,
+        fix="see that Kafka runs and that bus.bootstrap names it",
+    )
+
+
+def client_settings(config: BusConfig) -> dict[str, Any]:
+    """What every client has."""
+    return {
+        "bootstrap.servers": config.bootstrap,
+        "client.id": config.prefix,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,
+        "topic.metadata.refresh.interval.ms": 1_000,
+        "log_level": 2,
+    }
