@@ -131,6 +131,9 @@ class Desk:
             inputs=parts.feed.sources,
             simulated=parts.feed.simulated,
             instruments=parts.instruments,
+            bar_seconds=parts.feed.bar_seconds,
+            traded=parts.feed.traded,
+            expected=parts.feed.expected,
         )
         runner.step(started)
         for account in parts.accounts:

@@ -10,6 +10,7 @@ TmtError
 │   ├── OutcomeUnknown   was sent, not answered: ask again with the same id
 │   └── Fenced           a newer instance has taken over: stop
 ├── CorruptLog           the event log is not what was written  (exit 5)
+│   └── Diverged         or running it again gives something else
 ├── InvariantBroken      a money or safety rule does not hold   (exit 6)
 └── CorruptMessage       to the dead letters, alert, go on
 
@@ -89,6 +90,23 @@ class CorruptLog(TmtError):
     """The event log is shorter than, or different from, what was acknowledged."""
 
     exit_code = 5
+
+
+class Diverged(CorruptLog):
+    """Running the log again gives another message than it holds.
+
+    Attributes:
+        position: of the recorded message; 0 where the log holds nothing more in the step.
+        recorded: its canonical JSON; empty for nothing.
+        gives: canonical JSON of what running it again gives; empty for nothing.
+    """
+
+    def __init__(self, what: str, *, where: str, position: int, recorded: bytes, gives: bytes) -> None:
+        fix = "the software or its configuration changed since; recover with those that wrote the log"
+        super().__init__("TMT-L010", what, where=where, fix=fix)
+        self.position = position
+        self.recorded = recorded
+        self.gives = gives
 
 
 class InvariantBroken(TmtError):

@@ -26,6 +26,7 @@ from tmt.domain.identity import derive_id
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import Exact, checked, decode_hook, fraction, not_negative, positive
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
+from tmt.domain.session import SessionHours
 from tmt.errors import CorruptMessage
 from tmt.market.bar import Bar, Timeframe
 from tmt.market.batch import MarketBatch, PackedColumn, pack, unpack
@@ -92,7 +93,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
 
 
 class SessionStarted(Message, frozen=True, kw_only=True):
-    """The desk starts, or starts again. Hashes name the exact configuration and rule books in force."""
+    """The desk starts, or starts again. Hashes name the exact configuration and rule books in force.
+
+    Attributes:
+        bar_seconds, traded, expected: the feed's own; see `ports.feed.Feed`. With them the log alone can be run again.
+    """
 
     mode: str
     software_version: str
@@ -101,6 +106,9 @@ class SessionStarted(Message, frozen=True, kw_only=True):
     inputs: tuple[str, ...]
     simulated: bool
     instruments: tuple[Instrument, ...]
+    bar_seconds: int = 0
+    traded: tuple[str, ...] = ()
+    expected: tuple[SessionHours, ...] = ()
 
 
 class AccountOpened(Message, frozen=True, kw_only=True):

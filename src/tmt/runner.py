@@ -18,7 +18,7 @@ import msgspec
 from tmt import messages as m
 from tmt.domain.ledger import LedgerSnapshot
 from tmt.domain.money import decode_hook
-from tmt.errors import CorruptLog
+from tmt.errors import Diverged
 from tmt.invariants import WatchState
 from tmt.ports.agent_path import AgentPath
 from tmt.ports.bus import Bus
@@ -153,7 +153,7 @@ class Runner:
                     self._path.publish(recorded, message)
                 return
             if recorded is not None or not self._ending:
-                raise _diverged(message, kind, recorded)
+                raise _diverged(message, recorded)
             self._expected = None
         entry = Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body)
         if self._path is None:
@@ -202,7 +202,8 @@ class Runner:
         """Become what the log says; return how many recorded messages were run again and found equal.
 
         Raises:
-            CorruptLog: when the log is damaged, or gives other decisions than it holds.
+            CorruptLog: when the log is damaged.
+            Diverged: when running it again gives another message than it holds.
         """
         self._sound = False
         saved = self._log.load_snapshot(self._owner)
@@ -228,11 +229,7 @@ class Runner:
         self._expected, self._ending = None, False
         if left is not None:
             self._sound = False
-            raise CorruptLog(
-                "TMT-L010",
-                f"replaying the log never gives {left.type} {left.message_id}",
-                where=f"event {left.position}",
-            )
+            raise _diverged(None, left)
 
     def _unseen(self) -> Recorded | None:
         return None if self._expected is None else next(self._expected, None)
@@ -296,11 +293,13 @@ def _by_cause(step: Sequence[Recorded]) -> Mapping[str, list[m.Message]]:
     return answers
 
 
-def _diverged(message: m.Message, kind: str, recorded: Recorded | None) -> CorruptLog:
-    was = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
-    return CorruptLog(
-        "TMT-L010",
-        f"replaying the log gives {kind} {message.message_id} where it holds {was}",
+def _diverged(message: m.Message | None, recorded: Recorded | None) -> Diverged:
+    gives = "nothing" if message is None else f"{type(message).__name__} {message.message_id}"
+    holds = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
+    return Diverged(
+        f"running the log again gives {gives} where it holds {holds}",
         where="the end of a step" if recorded is None else f"event {recorded.position}",
-        fix="the software or its configuration changed since; recover with those that wrote the log",
+        position=0 if recorded is None else recorded.position,
+        recorded=b"" if recorded is None else recorded.body,
+        gives=b"" if message is None else m.encode(message),
     )

@@ -108,7 +108,7 @@ def test_the_day_turns_exactly_at_its_start(offset_ns: int, day_start: int) -> N
     book = Book()
     book.mark("1.09", book.now_ns + 1)
     book.now_ns = MIDNIGHT_NS + offset_ns
-    book.say(m.FeedRecovered)
+    book.say(m.FeedRecovered, instrument="EURUSD")
     assert book.figures() == (99_000, day_start, 100_000)
     assert book.portfolio.daily_loss_fraction("alpha") == Decimal(100_000 - 99_000) / 100_000 * (day_start == 100_000)
 
@@ -118,7 +118,7 @@ def test_each_day_starts_with_what_the_last_one_left() -> None:
     for day, bid in enumerate(("1.12", "1.08", "1.09")):
         book.mark(bid, MIDNIGHT_NS + day * DAY_NS + 5)
         book.now_ns = MIDNIGHT_NS + (day + 1) * DAY_NS
-        book.say(m.FeedRecovered)
+        book.say(m.FeedRecovered, instrument="EURUSD")
         assert book.portfolio.day_start_equity("alpha") == book.portfolio.equity("alpha")
         assert book.portfolio.daily_loss_fraction("alpha") == ZERO
     assert book.figures() == (99_000, 99_000, 102_000)
@@ -128,7 +128,7 @@ def test_a_day_that_starts_with_nothing_knows_no_loss_fraction() -> None:
     book = Book()
     book.mark("0.10", book.now_ns + 1)
     book.now_ns = MIDNIGHT_NS
-    book.say(m.FeedRecovered)
+    book.say(m.FeedRecovered, instrument="EURUSD")
     assert book.figures() == (ZERO, ZERO, 100_000)
     assert book.portfolio.daily_loss_fraction("alpha") is None
 

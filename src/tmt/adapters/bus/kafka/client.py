@@ -192,7 +192,12 @@ class Follower:
 
     def poll(self, seconds: float, records_max: int = 500) -> list[Record]:
         """Records that have come, waiting for the first up to `seconds`; errors heal by themselves or by silence."""
-        return [record for record in self._consumer.consume(records_max, seconds) if record.error() is None]
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        # `consume` would wait for the whole batch or the whole time.
+        records = [first, *self._consumer.consume(records_max, 0)]
+        return [record for record in records if record.error() is None]
 
     def close(self) -> None:
         """Leave."""
