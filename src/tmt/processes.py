@@ -63,7 +63,7 @@ def open_agents(loaded: Loaded, names: Sequence[str], instance: str) -> Iterator
         portfolio = Portfolio()
         parts = AgentParts(sections=loaded.sections, portfolio=portfolio, config_hash=loaded.hash)
         agents = [place.build(parts) for place in PATH if place.name in names]
-        service = AgentService(loaded.sections["bus"], AgentHost(agents, portfolio, log, instance), instance)
+        service = AgentService(loaded.sections["bus"], AgentHost(agents, portfolio, log, instance), log, instance)
         stack.callback(service.close)
         service.start()
         yield service

@@ -120,10 +120,12 @@ class Server(ABC):
             signal.pidfd_send_signal(child, signal.SIGKILL)
         process.kill()
         process.wait()
-        for child in children:
-            select.select([child], [], [])
-            os.close(child)
         self._process = None
+        for child in children:
+            ended, _, _ = select.select([child], [], [], self.stop_seconds_max)
+            os.close(child)
+            if not ended:
+                raise self._failed("left a child behind that SIGKILL does not end")
 
     def restart(self) -> None:
         self.stop()

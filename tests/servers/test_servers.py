@@ -20,6 +20,15 @@ def test_postgres_gives_each_test_an_empty_database(pg_dsn: str, turn: int) -> N
         connection.execute(f"CREATE TABLE left_behind_{turn} ()")
 
 
+def test_postgres_drops_a_database_that_is_still_in_use(own_postgres: PostgresServer) -> None:
+    address = own_postgres.address
+    with psycopg.connect(address.create_database("short_lived")):
+        address.drop_database("short_lived")
+    with psycopg.connect(address.dsn()) as connection:
+        names = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
+    assert names == [("postgres",), ("tmt",)]
+
+
 def test_postgres_is_durable_and_its_user_ordinary(pg_dsn: str) -> None:
     with psycopg.connect(pg_dsn) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -64,6 +73,18 @@ def test_postgres_keeps_its_data_and_port_when_restarted_and_when_killed(own_pos
     assert own_postgres.port == port
     with psycopg.connect(own_postgres.dsn()) as connection:
         assert connection.execute("SELECT number FROM kept ORDER BY number").fetchall() == [(0,), (1,)]
+
+
+def test_redis_empties_a_database_that_is_given_out_again(own_redis: RedisServer) -> None:
+    address = own_redis.address
+    database = address.take_database()
+    with redis.Redis.from_url(address.database_url(database)) as client:
+        client.set("left_behind", 1)
+        others = {address.take_database() for _ in range(1022)}
+        assert database not in others
+        assert client.dbsize() == 1
+        assert address.take_database() == database
+        assert client.dbsize() == 0
 
 
 def test_redis_asks_for_the_password(own_redis: RedisServer) -> None:

@@ -77,6 +77,8 @@ def test_records(postgres_server):
     one, other = (json.loads(tmp_path.joinpath(worker).read_text("utf-8")) for worker in ("gw0", "gw1"))
     assert one == other
     assert not Path(f"/proc/{one[2]}").exists()
+    log = tmp_path / "temporary" / "servers" / "postgres" / "server.log"
+    assert "received fast shutdown request" in log.read_text("utf-8")
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

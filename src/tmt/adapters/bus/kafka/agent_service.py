@@ -13,13 +13,16 @@ from tmt.adapters.bus.kafka.client import Follower, Membership, Sender, ensure_t
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import heard_of
-from tmt.errors import CorruptMessage
+from tmt.errors import BusUnavailable, CorruptMessage, StoreUnavailable
+from tmt.ports.event_log import EventLog
 from tmt.remote import AgentHost
 from tmt.topics import ANSWERS, HEARD
 
 POLL_SECONDS: Final = 0.1
 SILENCE_SECONDS: Final = 1.0
 """Without a record for so long, the log is asked whether something was missed."""
+TURN_SECONDS_MAX: Final = 10.0
+"""Age of the newest turn from which a service counts as not ready."""
 
 
 class AgentService:
@@ -31,15 +34,20 @@ class AgentService:
     Attributes:
         host: whose agents answer.
         answered: answers given so far.
+        unread: times that the log could not be read; what was missed then is read later.
+        started_at, turned_at: monotonic seconds of the start, and of the newest turn.
         heard_at: monotonic seconds of the newest record taken; 0 before the first.
     """
 
-    def __init__(self, config: BusConfig, host: AgentHost, instance: str) -> None:
+    def __init__(self, config: BusConfig, host: AgentHost, log: EventLog, instance: str) -> None:
         ensure_topics(config)
+        self.started_at = self.turned_at = time.monotonic()
         self.heard_at = 0.0
         self.answered = 0
+        self.unread = 0
         self.host = host
         self._config = config
+        self._log = log
         self._sender = Sender(config)
         self._dead = DeadLetters(config, self._sender)
         self._follower = Follower(config, HEARD)
@@ -78,10 +86,37 @@ class AgentService:
                 self.heard_at = looked_at = now
             elif now - looked_at >= SILENCE_SECONDS:
                 looked_at = now
-                self.host.catch_up()
+                self._catch_up()
+            self.turned_at = now
             for membership in self._memberships.values():
                 membership.poll()
             self._sender.poll()
+
+    def behind(self) -> int:
+        """Messages of the log that are not folded yet.
+
+        Raises:
+            StoreUnavailable: when the log cannot be read.
+        """
+        return max(0, self._log.head() - self.host.position)
+
+    def brokers_answer(self) -> bool:
+        """Whether the brokers do, within a second."""
+        return self._sender.is_connected(1.0)
+
+    def _catch_up(self) -> None:
+        position = self.host.position
+        try:
+            self.host.catch_up()
+            if self.host.position > position:
+                # The log went on and nothing was heard of it.
+                ensure_topics(self._config)
+                self._follower.renew()
+                self._sender.renew()
+        except StoreUnavailable:
+            self.unread += 1
+        except BusUnavailable:
+            return  # the brokers are away; the next silence tries again
 
     def _take(self, record: Record) -> None:
         try:
@@ -89,6 +124,9 @@ class AgentService:
             answers = self.host.take(heard.recorded, heard.prior)
         except CorruptMessage as error:
             self._dead.put(record, str(error))
+            return
+        except StoreUnavailable:
+            self.unread += 1  # nothing was folded; the engine asks again
             return
         place = (str(record.topic()), record.partition() or 0)
         for answer in answers:

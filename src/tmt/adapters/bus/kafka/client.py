@@ -123,9 +123,21 @@ class Sender:
             except KafkaException as error:
                 if not error.args[0].fatal():
                     raise unavailable(self._config, error) from error
-                self._producer = self._make()
+                self.renew()
             else:
                 return
+
+    def renew(self) -> None:
+        """Begin anew; what was on its way may be lost, and is asked for again."""
+        self._producer = self._make()
+
+    def is_connected(self, seconds: float) -> bool:
+        """Whether a broker answers within `seconds`."""
+        try:
+            self._producer.list_topics(timeout=seconds)
+        except KafkaException:
+            return False
+        return True
 
     def poll(self) -> None:
         """Serve delivery reports."""
@@ -198,6 +210,15 @@ class Follower:
         # `consume` would wait for the whole batch or the whole time.
         records = [first, *self._consumer.consume(records_max, 0)]
         return [record for record in records if record.error() is None]
+
+    def renew(self) -> None:
+        """Begin anew at the present end; a broker that lost its topics may leave a reader waiting for ever.
+
+        Raises:
+            BusUnavailable: when the brokers do not answer, or the topics are missing; the reader is the old one then.
+        """
+        before, self._consumer = self._consumer, self._make()
+        before.close()
 
     def close(self) -> None:
         """Leave."""

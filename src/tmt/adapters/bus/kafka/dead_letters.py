@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from confluent_kafka import Message as Record
 from tmt.adapters.bus.kafka.client import ADMIN_SECONDS, Sender, client_settings, topic_name, unavailable
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.wire import REASON, headers_in
+from tmt.adapters.clock.patience import Patience
 from tmt.topics import DEAD_LETTER_SUFFIX, TOPICS
 
 READ_SECONDS: Final = 10.0
@@ -93,23 +93,20 @@ def replay(config: BusConfig, topic: str, offset: int) -> DeadLetter | None:
 def _records(config: BusConfig, limit: int | None) -> Iterator[Record]:
     consumer = Consumer({**client_settings(config), "group.id": f"{config.prefix}.dead-letter-readers"})
     try:
-        left = limit
+        starts, left = [], 0
         for topic in TOPICS:
-            name = topic_name(config, topic) + DEAD_LETTER_SUFFIX
-            partition = TopicPartition(name, 0)
+            partition = TopicPartition(topic_name(config, topic) + DEAD_LETTER_SUFFIX, 0)
             first, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
-            consumer.assign([TopicPartition(name, 0, first)])
-            deadline = time.monotonic() + READ_SECONDS
-            while first < end and (left is None or left > 0) and time.monotonic() < deadline:
-                for record in consumer.consume(100, 0.5):
-                    if record.error() is not None:
-                        continue
-                    first = (record.offset() or 0) + 1
-                    if left is not None:
-                        if left == 0:
-                            return
-                        left -= 1
-                    yield record
+            starts.append(TopicPartition(partition.topic, 0, first))
+            left += end - first
+        consumer.assign(starts)
+        left = left if limit is None else min(left, limit)
+        patience = Patience(READ_SECONDS)
+        while left > 0 and patience.left_seconds() > 0:
+            record = consumer.poll(patience.left_seconds())
+            if record is not None and record.error() is None:
+                left -= 1
+                yield record
     except KafkaException as error:
         raise unavailable(config, error) from error
     finally:

@@ -20,7 +20,7 @@ from tmt.remote import Answer
 from tmt.topics import ANSWERS, MARKET_DATA, TOPIC_OF
 
 ANSWERS_REMEMBERED: Final = 10_000
-_RESENDS_PER_TOPIC_CHECK: Final = 4
+_RESENDS_PER_RENEWAL: Final = 8
 
 
 class _Sent(NamedTuple):
@@ -113,9 +113,11 @@ class KafkaPath:
 
     def _resend(self, sent: _Sent, attempt: int) -> None:
         self.resent += 1
-        if attempt % _RESENDS_PER_TOPIC_CHECK == 0:
+        if attempt % _RESENDS_PER_RENEWAL == 0:
             try:
                 ensure_topics(self._config)
+                self._follower.renew()
+                self._sender.renew()
             except BusUnavailable:
                 return  # the brokers are away; the patience decides
         self._send(sent, attempt)
@@ -126,6 +128,8 @@ class KafkaPath:
             answer = msgspec.json.decode(b"" if body is None else bytes(body), type=Answer)
             if answer.agent not in self._produces:
                 raise CorruptMessage("TMT-M003", f"no agent {answer.agent!r} is expected to answer")
+            if not self._was_asked(answer):
+                raise CorruptMessage("TMT-M003", f"{answer.agent} answers {answer.cause_id}, which nobody asked")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, CorruptMessage) as error:
             self._dead.put(record, str(error))
             return
@@ -139,6 +143,12 @@ class KafkaPath:
         elif (known.cause_id, known.messages) != (answer.cause_id, answer.messages):
             self.differing += 1
             self._dead.put(record, f"{answer.instance} answers otherwise than {known.instance} did")
+
+    def _was_asked(self, answer: Answer) -> bool:
+        newest = None if self._newest is None else self._newest.recorded
+        if newest is None or answer.position > newest.position:
+            return False
+        return answer.position < newest.position or answer.cause_id == newest.message_id
 
     def _checked(self, answer: Answer) -> list[m.Message]:
         allowed = self._produces[answer.agent]
