@@ -31,7 +31,7 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         position: where the log holds it; 0 when the log holds nothing there.
         recorded, gives: canonical JSON of what the log holds and of what running it gives; empty for nothing.
-        causes: type and id of what it follows from, the root first, itself last.
+        causes: type and id of what one process has there and what that follows from, the root first.
     """
 
     position: int
@@ -119,7 +119,7 @@ def _hashes(decision_hash: bytes, portfolio: Portfolio) -> Hashes:
 
 
 def _divergence(log: EventLog, error: Diverged) -> Divergence:
-    message = m.decode(error.recorded or error.gives)
+    message = m.decode(error.gives or error.recorded)
     return Divergence(
         position=error.position,
         recorded=error.recorded.decode(),
