@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tmt import invariants, topology
+from tmt import invariants, topics, topology
 from tools import life_of_an_order
 
 ROOT: Final = Path(__file__).parents[1]
@@ -52,6 +52,7 @@ def architecture() -> dict[str, str]:
     return {
         "diagram": f"```mermaid\n{topology.diagram()}```\n",
         "messages": topology.message_table(),
+        "topics": topics.topic_table(),
         "invariants": _table("| id | what must hold | checked |\n|---|---|---|", _invariants()),
         "rooms": _table("| floor | room | what is in it |\n|--:|---|---|", _rooms()),
         "decisions": "\n".join(_decisions()) + "\n",

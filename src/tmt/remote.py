@@ -134,7 +134,7 @@ class AgentHost:
         message_id, answers = self._answered.get(recorded.position, (recorded.message_id, []))
         if message_id != recorded.message_id:
             raise CorruptLog(
-                "TMT-L013",
+                "TMT-L014",
                 f"position {recorded.position} holds {recorded.message_id}, and {message_id} was heard there before",
                 fix="the log was replaced by another; start this agent again",
             )

@@ -18,6 +18,7 @@ from tmt.domain.instrument import Instrument
 from tmt.engine.config import EngineConfig
 from tmt.market.config import MarketConfig
 from tmt.market.simulator import SimulatorConfig
+from tmt.storage_api.config import StorageConfig
 from tmt.topology import AGENT_SECTIONS
 from tmt.venue.config import VenueConfig
 from tmt.web.config import WebConfig
@@ -49,6 +50,7 @@ SERVICES: Final[dict[str, Any]] = {
     "access": AccessConfig,
     "bus": BusConfig,
     "engine": EngineConfig,
+    "storage": StorageConfig,
     "stores": StoresConfig,
     "web": WebConfig,
 }

@@ -17,8 +17,8 @@ from tools import reference
 
 EXAMPLES = [(entry.name, example) for entry in COMMANDS for example in entry.examples]
 RESULTS = {entry.name: entry.result for entry in COMMANDS}
-FINDS_NOTHING = {"why": 7}
-"""The id of these examples is in no book that a test makes."""
+FINDS_NOTHING = {"why": 7, "admin key revoke": 3}
+"""The id of these examples is in nothing that a test makes."""
 
 
 @pytest.fixture
@@ -36,6 +36,8 @@ def prepare(name: str) -> None:
         assert run(["replay", "quotes.csv", "--instrument", "EURUSD", "--book", "main"]) == 0
     if name.startswith("book"):
         assert run(["book", "new", "main"]) == 0
+    if name in {"admin user disable", "admin user password", "admin key create"}:
+        assert run(["admin", "user", "add", "ann", "--role", "trader"]) == 0
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

@@ -126,9 +126,9 @@ class KafkaServer(Server):
         }
         self._config_path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        run_once(
-            self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._config_path))
-        )
+        # With `=`, since an id may begin with a dash.
+        asked = ("--standalone", f"--cluster-id={cluster}", "-c", str(self._config_path))
+        run_once(self._java("kafka.tools.StorageTool", "format", *asked))
 
     def _command(self) -> list[str]:
         return self._java("kafka.Kafka", str(self._config_path))

@@ -21,6 +21,7 @@ AGENTS = (
 AGENT_FILES = {"__init__.py", "agent.py", "config.py", "decide.py"}
 SHARED_BY_AGENTS = {"__init__.py", "verdict.py"}
 ENTRY_POINTS = {"tmt.cli.main", "tmt.__main__"}
+READ_BY_ALEMBIC = "tmt.adapters.postgres.migrations"
 MODULE_IN_TEXT = re.compile(r"tmt(\.\w+)+(:\w+)?")
 
 # What a file of an agent may import of the house; every file may import from its own agent, verdicts and errors.
@@ -59,6 +60,7 @@ def unused_modules(modules: tuple[Module, ...]) -> list[str]:
         for module in modules
         if not module.path.endswith("__init__.py")
         and module.name not in ENTRY_POINTS
+        and not is_or_is_below(module.name, READ_BY_ALEMBIC)
         and not any(is_or_is_below(name, module.name) and user != module.name for name, user in used_by_others)
     ]
 

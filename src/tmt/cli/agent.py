@@ -10,31 +10,80 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tmt.adapters.bus.kafka.agent_service import TURN_SECONDS_MAX, AgentService
+from tmt.cli import engine
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
-from tmt.cli.session import interruptible
+from tmt.cli.plan import Plan
+from tmt.cli.services import Ports
+from tmt.cli.session import Interruption, ends_after, interruptible
 from tmt.cli.settings import load_settings
+from tmt.cli.shared import ENGINE_PORT
 from tmt.cli.terminal import Terminal
+from tmt.cli.up import plan_of, refuse_out_of_range
 from tmt.config import Loaded
+from tmt.errors import InputError
 from tmt.observability.metrics import Metrics
-from tmt.processes import checked_names, open_agents
+from tmt.processes import ENGINE, checked_names, open_agents
 from tmt.web.health import Probe, Probing
 from tmt.web.server import serve
 from tmt.web.service import create_service
 
 
-def run(
-    terminal: Terminal, chosen: Chosen, names: Sequence[str], instance: int, port: int, seconds: float | None
+def run(  # noqa: PLR0913, PLR0917 - an argument for each option
+    terminal: Terminal,
+    chosen: Chosen,
+    names: Sequence[str],
+    direct: bool,
+    instance: int,
+    feed: Sequence[str],
+    instrument: str | None,
+    speed: float,
+    history: float,
+    seed: int,
+    port: int | None,
+    host: str,
+    tls: bool,
+    seconds: float | None,
 ) -> int:
-    """`tmt agent run` without the engine."""
+    """`tmt agent run`."""
     wanted = checked_names(names)
+    if instance < 0:
+        raise InputError("TMT-X005", f"--instance must be 0 or more, was {instance}")
+    with interruptible() as interruption:
+        if ENGINE not in wanted:
+            return _run_agents(terminal, chosen, interruption, wanted, str(instance), port or 0, seconds)
+        refuse_out_of_range(speed, seed, history, seconds, Ports(engine=port))
+        folder = chosen.books.ensure(chosen.book_name)
+        plan = plan_of(chosen, feed, instrument, seed, history, Plan.of(folder))
+        in_engine, hosted = engine.choice_of(wanted, direct)
+        choice = engine.EngineChoice(
+            direct=in_engine,
+            hosted=hosted,
+            plan=plan,
+            speed=speed,
+            port=ENGINE_PORT if port is None else port,
+            host=host,
+            tls=tls,
+            seconds=seconds,
+        )
+        return engine.run(terminal, chosen, interruption, choice)
+
+
+def _run_agents(
+    terminal: Terminal,
+    chosen: Chosen,
+    interruption: Interruption,
+    names: tuple[str, ...],
+    instance: str,
+    port: int,
+    seconds: float | None,
+) -> int:
     loaded = load_settings(chosen.config_folder, chosen.overrides)
-    with interruptible() as interruption, open_agents(loaded, wanted, str(instance)) as service:
-        with serve_health(service, wanted, loaded, port) as url:
-            terminal.say(f"{' '.join(wanted)} (instance {instance}) at position {service.host.position}; health: {url}")
-            ends_at = None if seconds is None else time.monotonic() + seconds
-            service.run(lambda: bool(interruption) or (ends_at is not None and time.monotonic() >= ends_at))
-        return interruption.exit_code if interruption else ExitCode.OK
+    ends = ends_after(interruption, seconds)
+    with open_agents(loaded, names, instance) as service, serve_health(service, names, loaded, port) as url:
+        terminal.say(f"{' '.join(names)} (instance {instance}) at position {service.host.position}; health: {url}")
+        service.run(ends)
+    return interruption.exit_code if interruption else ExitCode.OK
 
 
 @contextmanager

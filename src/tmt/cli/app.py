@@ -11,7 +11,8 @@ import click
 
 from tmt.cli.exit_codes import MEANINGS
 from tmt.cli.folders import Chosen
-from tmt.cli.registry import COMMANDS, GROUPS, Argument, Command, Option
+from tmt.cli.entries import Argument, Command, Option
+from tmt.cli.registry import COMMANDS, GROUPS
 from tmt.cli.terminal import Terminal
 
 _KINDS: Final[dict[str, Any]] = {"text": str, "whole": int, "number": float}
@@ -141,12 +142,17 @@ def build() -> Group:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     for entry in COMMANDS:
-        parent: Group = root
-        if len(entry.words) == 2:
-            found = root.commands.get(entry.words[0])
-            if not isinstance(found, Group):
-                found = Group(entry.words[0], help=GROUPS[entry.words[0]], short_help=GROUPS[entry.words[0]])
-                root.add_command(found)
-            parent = found
+        parent = root
+        for depth in range(1, len(entry.words)):
+            parent = _group(parent, entry.words[:depth])
         parent.add_command(_leaf(entry))
     return root
+
+
+def _group(parent: Group, words: tuple[str, ...]) -> Group:
+    found = parent.commands.get(words[-1])
+    if not isinstance(found, Group):
+        said = GROUPS[" ".join(words)]
+        found = Group(words[-1], help=said, short_help=said)
+        parent.add_command(found)
+    return found

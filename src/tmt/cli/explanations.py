@@ -91,7 +91,23 @@ FIXES: Final = {
 
 def explanations() -> dict[str, str]:
     """Code -> meaning, sorted by code."""
-    from tmt import books, gateway
+    from tmt import books, storage_api, web
+    from tmt.access import refusals
+    from tmt.adapters import series
     from tmt.adapters.feed import errors as feed
+    from tmt.adapters.postgres import errors as postgres
 
-    return dict(sorted({**_HERE, **books.ERROR_CODES, **feed.ERROR_CODES, **gateway.ERROR_CODES}.items()))
+    return dict(
+        sorted(
+            {
+                **_HERE,
+                **refusals.ERROR_CODES,
+                **books.ERROR_CODES,
+                **feed.ERROR_CODES,
+                **postgres.ERROR_CODES,
+                **series.ERROR_CODES,
+                **storage_api.ERROR_CODES,
+                **web.ERROR_CODES,
+            }.items()
+        )
+    )

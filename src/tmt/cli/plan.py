@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tmt.config.source import did_you_mean
+from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import CorruptLog, InputError
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         live_from: event time, ISO 8601, before which rows are taken as fast as they go; empty: from the first on.
         config: folder of configuration files; empty for the defaults alone.
         overrides: as given to --set.
+        posted: the market data are what other programs post.
     """
 
     mode: str
@@ -39,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     live_from: str
     config: str
     overrides: tuple[str, ...]
+    posted: bool = False
 
     @classmethod
     def of(cls, book: Path) -> Plan | None:
@@ -64,13 +68,27 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def refuse_other(self, former: Plan) -> None:
         """Raise InputError unless the feed of `former` is this one's."""
-        if (self.paths, self.instrument) != (former.paths, former.instrument):
-            held = f"recorded {former.instrument}" if former.paths else "the simulator"
+        if (self.paths, self.instrument, self.posted) != (former.paths, former.instrument, former.posted):
             raise InputError(
                 "TMT-R007",
-                f"this book runs on {held}: {', '.join(former.paths) or former.start}",
+                f"this book runs on {former.feed_name}",
                 fix="give the same feed, or another book (`tmt book new NAME` or --book NAME)",
             )
+
+    @property
+    def feed_name(self) -> str:
+        """What the market data are, in a few words."""
+        if self.posted:
+            return "what is posted"
+        if self.paths:
+            return f"recorded {self.instrument}: {', '.join(self.paths)}"
+        return f"the simulator: {self.start}"
+
+    @property
+    def live_from_ns(self) -> int:
+        """`live_from` as event time; 0 when there is none."""
+        moment = datetime.fromisoformat(self.live_from) if self.live_from else None
+        return 0 if moment is None else int(moment.timestamp()) * NANOSECONDS_PER_SECOND
 
     def load(self) -> Loaded:
         """The configuration."""
@@ -86,7 +104,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """
         from tmt.adapters.feed.opening import open_replay, open_simulator
 
-        instruments = {each.symbol: each for each in loaded.sections["instruments"].instruments}
+        known = loaded.sections["instruments"].instruments
+        instruments = {each.symbol: each for each in known}
+        if self.posted:
+            from tmt.adapters.feed.posted import PostedFeed
+
+            return PostedFeed(known, loaded.sections["engine"].posted_rows_waiting_max)
         if not self.paths:
             simulator = msgspec.structs.replace(loaded.sections["simulator"], seed=self.seed, start=self.start)
             return open_simulator(simulator, instruments)
@@ -96,11 +119,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise InputError("TMT-R005", what, fix=hint)
         return open_replay([Path(path) for path in self.paths], instruments[self.instrument], loaded.sections["feeds"])
 
-    def open_desk(self, book: Path) -> Desk:
+    def open_desk(self, book: Path, loaded: Loaded) -> Desk:
         """The desk over the book in folder `book`."""
         from tmt.adapters.clock.system import SystemClock
         from tmt.bootstrap import open_desk
 
-        loaded = self.load()
-        feed = self.open_feed(loaded)
-        return open_desk(loaded, feed, book, mode=self.mode, seed=self.seed, clock=SystemClock())
+        clock = SystemClock()
+        desk = open_desk(loaded, self.open_feed(loaded), book, mode=self.mode, seed=self.seed, clock=clock)
+        if self.posted and desk.log.head() == 0:
+            # No row says when a book on posted data begins.
+            desk.runner.timeline.advance(clock.now_ns())
+        return desk

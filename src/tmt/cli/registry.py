@@ -5,98 +5,38 @@ The app, shell completion and the reference page are made from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["flag", "text", "whole", "number", "path"]
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One positional argument; `many` takes one or more, unless `required` is false."""
-
-    name: str
-    help: str
-    kind: Kind = "text"
-    required: bool = True
-    many: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option.
-
-    Attributes:
-        flags: such as ("--for",); the first names it.
-        name: the keyword it arrives as; empty: the first flag's own word.
-        metavar: what its value is called; empty for flags.
-        repeated: may be given several times.
-    """
-
-    flags: tuple[str, ...]
-    help: str
-    kind: Kind = "text"
-    name: str = ""
-    metavar: str = ""
-    default: str | int | None = None
-    required: bool = False
-    repeated: bool = False
-    choices: tuple[str, ...] = ()
-
-    @property
-    def keyword(self) -> str:
-        return self.name or self.flags[0].removeprefix("--").replace("-", "_")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command.
-
-    Attributes:
-        words: such as ("book", "reset").
-        run: "module:function", imported when the command runs; takes `Terminal`, `Chosen`, and what is left of the
-            parameters by name.
-        result: "module:Struct" that `--json` prints; empty when the command has no `--json`.
-        exits: exit statuses beside 0, 1 and 2.
-        examples: command lines that work as they stand in a folder with the file quotes.csv.
-    """
-
-    words: tuple[str, ...]
-    summary: str
-    run: str
-    examples: tuple[str, str]
-    details: str = ""
-    parameters: tuple[Argument | Option, ...] = ()
-    result: str = ""
-    exits: tuple[int, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return " ".join(self.words)
-
+from tmt.cli.entries import (
+    BOOK,
+    CONFIG,
+    INSTRUMENT,
+    JSON,
+    OVERRIDE,
+    REASON,
+    SEED,
+    STATE,
+    Argument,
+    Command,
+    Option,
+)
+from tmt.cli.registry_access import ACCESS
+from tmt.cli.registry_several import SEVERAL
 
 GROUPS: Final = {
+    "admin": "People, their keys, and the services' certificates.",
+    "admin key": "Keys with which programs act for a person.",
+    "admin user": "People who may use the desk.",
+    "audit": "Who did what: the trail of log-ins, changes and people's commands.",
+    "agent": "Agents in processes of their own.",
     "book": "Start over, or keep several desks apart, without deleting anything.",
+    "bus": "The bus between the processes of one desk.",
     "config": "See, explain and check the configuration.",
+    "database": "The stores of a desk of several processes.",
+    "gateway": "The gateway in a process of its own.",
+    "storage": "The storage API in a process of its own.",
     "data": "Look at market data before trading on them.",
 }
-
-JSON: Final = Option(("--json",), "Print one JSON object on standard output.", "flag")
-STATE: Final = Option(
-    ("--state",), "Folder of the books; also TMT_STATE. Default: your user state folder.", "path", metavar="DIR"
-)
-CONFIG: Final = Option(
-    ("--config",), "Folder of configuration files that replace the defaults; also TMT_CONFIG.", "path", metavar="DIR"
-)
-OVERRIDE: Final = Option(
-    ("--set",), "Set one key of the configuration.", name="overrides", metavar="SECTION.KEY=VALUE", repeated=True
-)
-BOOK: Final = Option(("--book",), "Name of the book. Default: the one in use.", metavar="NAME")
-SEED: Final = Option(
-    ("--seed",), "Seed of everything that is drawn by lot; 0 or more.", "whole", metavar="N", default=7
-)
-REASON: Final = Option(("--reason",), "Why; kept in the log.", metavar="TEXT", required=True)
-INSTRUMENT: Final = Option(("--instrument",), "Instrument of the data, such as EURUSD.", metavar="SYMBOL")
 
 COMMANDS: Final = (
     Command(
@@ -108,8 +48,8 @@ COMMANDS: Final = (
         (
             Option(
                 ("--feed",),
-                "simulator, or files and folders of recorded data.",
-                metavar="simulator|PATH",
+                "simulator, or posted (to the engine, for load tests), or files and folders of recorded data.",
+                metavar="simulator|posted|PATH",
                 default="simulator",
                 repeated=True,
             ),
@@ -126,7 +66,14 @@ COMMANDS: Final = (
             SEED,
             STATE,
             BOOK,
-            Option(("--port",), "Port of the page; 0 takes any that is free. Default: 8000.", "whole", metavar="N"),
+            Option(
+                ("--port",),
+                "Port of the page and the gateway; 0 takes any that is free. Default: 8000.",
+                "whole",
+                metavar="N",
+            ),
+            Option(("--storage-port",), "Port of the storage API. Default: 8001.", "whole", metavar="N"),
+            Option(("--engine-port",), "Port of the engine. Default: 9001.", "whole", metavar="N"),
             Option(("--for",), "Stop after so many seconds.", "number", name="seconds", metavar="SECONDS"),
             Option(("--headless",), "No live view; a line now and then instead.", "flag"),
             CONFIG,
@@ -317,6 +264,7 @@ COMMANDS: Final = (
         result="tmt.cli.results:DataInspected",
         exits=(3,),
     ),
+    *ACCESS,
     Command(
         ("doctor",),
         "Check this machine, the installation and the book; say how to mend what is wrong.",
@@ -353,4 +301,5 @@ COMMANDS: Final = (
         " a script for the shell, so it takes no --json.",
         (Argument("shell", "bash, zsh or fish."),),
     ),
+    *SEVERAL,
 )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tmt import messages as m
+from tmt.adapters.clock.system import SystemClock
 from tmt.cli.folders import Chosen
-from tmt.cli.pace import Pace
 from tmt.cli.plan import Plan
 from tmt.cli.progress import Progress
-from tmt.cli.session import TURN_SECONDS_MAX, Interruption, Session, finish, interruptible, open_session, same_command
+from tmt.cli.session import Session, ends_after, finish, interruptible, open_session, same_command
 from tmt.cli.terminal import Terminal
 from tmt.cli.why import parse_time
 from tmt.domain.identity import derive_id
@@ -58,49 +57,13 @@ def run(
             if speed is None:
                 session.take_all(desk.batches(until_ns), interruption, tell)
             else:
-                run_paced(session, interruption, tell, speed=speed, until_ns=until_ns)
+                loop = session.loop(SystemClock(), speed=speed, until_ns=until_ns)
+                loop.run(ends_after(interruption, None), tell)
         if desk.runner.next_sequence == first_row and not interruption:
             _say_nothing_was_to_do(terminal, first_row, until_ns)
         if decisions is not None:
             _write_decisions(desk.log, Path(decisions))
         return finish(terminal, session, interruption, name)
-
-
-def run_paced(
-    session: Session,
-    interruption: Interruption,
-    told: Callable[[], None],
-    *,
-    speed: float,
-    until_ns: int | None = None,
-    seconds: float | None = None,
-) -> None:
-    """Take rows as their time comes, until the feed ends, somebody interrupts, or `seconds` of wall time are over."""
-    desk = session.desk
-    start_ns = time.monotonic_ns()
-    end_ns = None if seconds is None else start_ns + int(seconds * 1_000_000_000)
-    pace = Pace(
-        desk.batches(until_ns),
-        event_start_ns=desk.runner.timeline.now_ns,
-        wall_start_ns=start_ns,
-        speed=speed,
-    )
-    while not interruption:
-        now_ns = time.monotonic_ns()
-        if end_ns is not None and now_ns >= end_ns:
-            return
-        due_ns = pace.due_ns(now_ns)
-        batch = pace.rows_before(due_ns)
-        if batch is not None:
-            desk.take(batch)
-        elif pace.ended:
-            return
-        else:
-            desk.advance(due_ns)
-        session.obey()
-        told()
-        if batch is None:
-            time.sleep(TURN_SECONDS_MAX / 2)
 
 
 def refuse_speed(speed: float | None) -> None:

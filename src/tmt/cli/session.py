@@ -21,14 +21,15 @@ from tmt.bootstrap import Desk, Recovery
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.plan import Plan
 from tmt.cli.terminal import Terminal
+from tmt.config import Loaded
+from tmt.engine.desk_loop import DeskLoop, Rows
+from tmt.engine.pace import Arrivals, Pace
 from tmt.errors import CorruptMessage
 from tmt.invariants import REGISTRY
 from tmt.market.batch import MarketBatch
+from tmt.ports.clock import Clock
 from tmt.ports.inbox import Inbox
 from tmt.projections.report import ReplayResult, result_of
-
-TURN_SECONDS_MAX = 0.05
-"""Longest wait between two looks at the inbox."""
 
 
 class Interruption:
@@ -69,6 +70,9 @@ def interruptible() -> Iterator[Interruption]:
 class Session:
     """A desk that has started, with its inbox."""
 
+    plan: Plan
+    loaded: Loaded
+    book: Path
     desk: Desk
     inbox: Inbox
     recovery: Recovery
@@ -97,6 +101,28 @@ class Session:
             if interruption:
                 return
 
+    def loop(
+        self,
+        clock: Clock,
+        *,
+        speed: float,
+        until_ns: int | None = None,
+        saw: Callable[[MarketBatch], None] = lambda _: None,
+    ) -> DeskLoop:
+        """The loop that takes rows as their time comes: those before the plan's `live_from` at once."""
+        desk, engine = self.desk, self.loaded.sections["engine"]
+        rows: Rows
+        if self.plan.posted:
+            rows = Arrivals(desk.batches, engine.posted_delay_ms * 1_000_000)
+        else:
+            rows = Pace(
+                desk.batches(until_ns),
+                event_start_ns=max(desk.runner.timeline.now_ns, self.plan.live_from_ns),
+                wall_start_ns=clock.now_ns(),
+                speed=speed,
+            )
+        return DeskLoop(desk, rows, clock, self.obey, saw=saw, commands_waiting_max=engine.commands_waiting_max)
+
     def result(self) -> ReplayResult:
         """What the book came to so far."""
         desk = self.desk
@@ -113,16 +139,34 @@ class Session:
         )
 
 
+def ends_after(
+    interruption: Interruption, seconds: float | None, begun: Callable[[], bool] = lambda: True
+) -> Callable[[], bool]:
+    """Whether somebody interrupted, or `seconds` of wall time are over since `begun` was first true."""
+    deadline_seconds: float | None = None
+
+    def ends() -> bool:
+        nonlocal deadline_seconds
+        if interruption or seconds is None:
+            return bool(interruption)
+        if deadline_seconds is None and begun():
+            deadline_seconds = time.monotonic() + seconds
+        return deadline_seconds is not None and time.monotonic() >= deadline_seconds
+
+    return ends
+
+
 @contextmanager
 def open_session(plan: Plan, book: Path, terminal: Terminal) -> Iterator[Session]:
     """Open the desk, recover, obey what waits in the inbox; at the end keep a snapshot and release the book."""
     started_seconds = time.monotonic()
-    desk = plan.open_desk(book)
+    loaded = plan.load()
+    desk = plan.open_desk(book, loaded)
     try:
         plan.keep(book)
         inbox = SqliteInbox(book / "inbox.sqlite")
         try:
-            session = Session(desk, inbox, desk.start(), terminal, started_seconds)
+            session = Session(plan, loaded, book, desk, inbox, desk.start(), terminal, started_seconds)
             session.obey()
             yield session
         finally:

@@ -7,32 +7,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tmt import messages as m
+from tmt.adapters.clock.system import SystemClock
 from tmt.cli.folders import Chosen
 from tmt.cli.live import LiveView, log_line
 from tmt.cli.plan import Plan
-from tmt.cli.replay import refuse_seed, refuse_speed, run_paced
-from tmt.cli.session import Interruption, Session, finish, interruptible, open_session
+from tmt.cli.replay import refuse_seed, refuse_speed
+from tmt.cli.services import USUAL, Embedded, Ports, services
+from tmt.cli.session import Interruption, Session, ends_after, finish, interruptible, open_session
 from tmt.cli.terminal import Terminal
-from tmt.domain.session import NANOSECONDS_PER_SECOND
-from tmt.errors import AdapterUnavailable, InputError
+from tmt.engine.quotes import QuoteBoard
+from tmt.errors import InputError
 from tmt.projections.desk_view import DeskSnapshot, DeskView
 
-if TYPE_CHECKING:
-    from tmt.gateway.app import DeskWindow
-
-PORT: Final = 8000
-"""Of the page, where nobody named one."""
-
+_PORT_FLAGS: Final = ("--port", "--storage-port", "--engine-port")
 HISTORY_HOURS_MAX: Final = 31 * 24
 VIEW_SECONDS: Final = 0.25
-PAGE_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 5.0
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - an argument for each option
     terminal: Terminal,
     chosen: Chosen,
     feed: Sequence[str],
@@ -41,101 +37,98 @@ def run(
     history: float,
     seed: int,
     port: int | None,
+    storage_port: int | None,
+    engine_port: int | None,
     seconds: float | None,
     headless: bool,
 ) -> int:
     """`tmt up`."""
+    ports = Ports(gateway=port, storage=storage_port, engine=engine_port)
+    refuse_out_of_range(speed, seed, history, seconds, ports)
+    name = chosen.book_name
+    folder = chosen.books.ensure(name)
+    plan = plan_of(chosen, feed, instrument, seed, history, Plan.of(folder))
+    if plan.posted and speed != 1:
+        raise InputError("TMT-X007", "--speed is for feeds that can be hurried; what is posted comes as it comes")
+    with interruptible() as interruption, open_session(plan, folder, terminal) as session:
+        if session.desk.feed.simulated:
+            terminal.say("DEMO: the market data are made up")
+        _run(terminal, chosen, session, interruption, ports, speed, seconds, headless)
+        return finish(terminal, session, interruption, name)
+
+
+def _run(
+    terminal: Terminal,
+    chosen: Chosen,
+    session: Session,
+    interruption: Interruption,
+    ports: Ports,
+    speed: float,
+    seconds: float | None,
+    headless: bool,
+) -> None:
+    clock, desk = SystemClock(), session.desk
+    board = QuoteBoard([desk.portfolio.state.instruments[symbol] for symbol in desk.feed.symbols], clock)
+    loop = session.loop(clock, speed=speed, saw=board.see)
+    embedded = Embedded(
+        desk=desk,
+        loop=loop,
+        board=board,
+        loaded=session.loaded,
+        book=session.book,
+        state=chosen.state_folder,
+        clock=clock,
+    )
+    live = terminal.interactive and not headless and not terminal.json
+    watch = _Watch(session)
+    live_from_ns = session.plan.live_from_ns
+    ends = ends_after(interruption, seconds, lambda: desk.runner.timeline.now_ns >= live_from_ns)
+    with services(terminal, embedded, ports), _shown(terminal, watch, live=live) as tell:
+        loop.run(ends, tell)
+
+
+def refuse_out_of_range(speed: float, seed: int, history: float, seconds: float | None, ports: Ports) -> None:
+    """Raise InputError for the first option that cannot be."""
     refuse_speed(speed)
     refuse_seed(seed)
     if seconds is not None and seconds <= 0:
         raise InputError("TMT-X005", f"--for must be above 0 seconds, was {seconds:g}", fix="leave it out")
-    if port is not None and not 0 <= port <= 65_535:
-        raise InputError("TMT-X005", f"--port must be 0 to 65535, was {port}", fix=f"leave it out for {PORT}")
-    name = chosen.book_name
-    folder = chosen.books.ensure(name)
     if not 0 <= history <= HISTORY_HOURS_MAX:
         raise InputError("TMT-X005", f"--history must be 0 to {HISTORY_HOURS_MAX} hours, was {history:g}")
-    plan = _plan(chosen, feed, instrument, seed, history, Plan.of(folder))
-    with (
-        interruptible() as interruption,
-        _page(terminal, port) as window,
-        open_session(plan, folder, terminal) as session,
-    ):
-        if session.desk.feed.simulated:
-            terminal.say("DEMO: the market data are made up")
-        live = terminal.interactive and not headless and not terminal.json
-        watch = _Watch(session)
-        tell_page = _posting(watch, window)
-        with _shown(terminal, watch, live=live) as tell_terminal:
-
-            def tell() -> None:
-                tell_page()
-                tell_terminal()
-
-            _catch_up(session, interruption, tell, plan)
-            run_paced(session, interruption, tell, speed=speed, seconds=seconds)
-        return finish(terminal, session, interruption, name)
+    for flag, port, usual in zip(_PORT_FLAGS, ports, USUAL, strict=True):
+        if port is not None and not 0 <= port <= 65_535:
+            raise InputError("TMT-X005", f"{flag} must be 0 to 65535, was {port}", fix=f"leave it out for {usual}")
 
 
-def _catch_up(session: Session, interruption: Interruption, tell: Callable[[], None], plan: Plan) -> None:
-    """Take the made-up hours before the start at once, so that bars and ranges are there when the clock starts."""
-    if plan.live_from:
-        live_from_ns = int(datetime.fromisoformat(plan.live_from).timestamp()) * NANOSECONDS_PER_SECOND
-        if session.desk.runner.timeline.now_ns < live_from_ns:
-            session.take_all(session.desk.batches(live_from_ns), interruption, tell)
-
-
-def _plan(
+def plan_of(
     chosen: Chosen, feed: Sequence[str], instrument: str | None, seed: int, history: float, former: Plan | None
 ) -> Plan:
-    simulated = tuple(feed) == ("simulator",)
-    if simulated and instrument is not None:
-        raise InputError("TMT-X007", "--instrument is for recorded data; the simulator has its own", fix="leave it out")
+    """What the desk shall run on.
+
+    Raises:
+        InputError: when the book runs on something else.
+    """
+    simulated, posted = tuple(feed) == ("simulator",), tuple(feed) == ("posted",)
+    if (simulated or posted) and instrument is not None:
+        raise InputError(
+            "TMT-X007", "--instrument is for recorded data; other feeds have their own", fix="leave it out"
+        )
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     begins_now = simulated and (former is None or not former.start)
     plan = Plan(
         mode="up",
-        paths=() if simulated else tuple(str(Path(path).resolve()) for path in feed),
+        paths=() if simulated or posted else tuple(str(Path(path).resolve()) for path in feed),
         instrument=instrument or "",
         seed=seed,
         start=(now - timedelta(hours=history)).isoformat() if begins_now else former.start if former else "",
         live_from=now.isoformat() if begins_now else former.live_from if former else "",
         config=chosen.config_folder,
         overrides=tuple(chosen.overrides),
+        posted=posted,
     )
     if former is not None:
         plan.refuse_other(former)
     return plan
-
-
-@contextmanager
-def _page(terminal: Terminal, port: int | None) -> Iterator[DeskWindow | None]:
-    """The page, until the end. A port that somebody named must be free; without the usual one the desk goes on."""
-    from tmt.adapters.clock.system import SystemClock
-    from tmt.gateway.app import DeskWindow
-    from tmt.gateway.server import serve
-
-    window = DeskWindow(SystemClock())
-    try:
-        server = serve(window, PORT if port is None else port)
-    except AdapterUnavailable as error:
-        if port is not None:
-            raise
-        terminal.say(f"{error.code}: {error.what}; the desk runs without its page: {error.fix}")
-        server = None
-    if server is None:
-        yield None
-        return
-    with server:
-        terminal.say(f"page: {server.url}")
-        yield window
-
-
-def _posting(watch: _Watch, window: DeskWindow | None) -> Callable[[], None]:
-    if window is None:
-        return lambda: None
-    window.show(watch.look())
-    return _Rarely(PAGE_SECONDS, lambda: window.show(watch.look()))
 
 
 @contextmanager

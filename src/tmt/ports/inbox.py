@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tmt.messages import Message
 
@@ -14,6 +14,10 @@ class Waiting(NamedTuple):
     body: bytes
 
 
+PENDING_MAX: Final = 1000
+"""Commands shown at a time; the rest are shown once these are done."""
+
+
 class Inbox(Protocol):
     """Commands in the order put. A message id is stored once, however often and wherever it is put."""
 
@@ -21,7 +25,7 @@ class Inbox(Protocol):
         """Leave a command; durable when it returns."""
 
     def pending(self) -> list[Waiting]:
-        """Commands not yet done, oldest first."""
+        """Commands not yet done, oldest first, at most `PENDING_MAX`."""
 
     def done(self, message_id: str) -> None:
         """The command is in the desk's log: do not show it again."""

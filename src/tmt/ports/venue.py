@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from tmt.domain.order import Side
 from tmt.messages import Message
 
 
@@ -30,6 +33,29 @@ class Touch(Protocol):
 
     def quote(self, symbol: str) -> TouchQuote | None:
         """Best prices in force, or None before the instrument's first row."""
+
+
+class VenueOrder(NamedTuple):
+    """One order as the venue has it, in units of the instrument; `filled` counts towards `quantity`."""
+
+    client_order_id: str
+    account: str
+    instrument: str
+    side: Side
+    quantity: Decimal
+    filled: Decimal
+
+
+class VenueListing(NamedTuple):
+    """The venue's own record.
+
+    Attributes:
+        orders: those that work and those on their way to the venue, by client order id.
+        positions: net units by (account, instrument), positive when long; flat ones may be left out.
+    """
+
+    orders: Mapping[str, VenueOrder]
+    positions: Mapping[tuple[str, str], Decimal]
 
 
 class MatchingVenue(Protocol):
@@ -80,6 +106,9 @@ class Venue(MatchingVenue, Protocol):
 
     def handle(self, message: Message) -> list[Message]:
         """Take a submission; its arrival is scheduled, nothing is answered yet."""
+
+    def listing(self) -> VenueListing:
+        """The venue's own record of orders and positions, for whoever reconciles."""
 
     def snapshot(self) -> bytes:
         """All state."""

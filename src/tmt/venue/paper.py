@@ -10,7 +10,7 @@ import msgspec
 
 from tmt.domain.identity import seeded_fraction
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import decode_hook, is_multiple
+from tmt.domain.money import ZERO, decode_hook, is_multiple
 from tmt.domain.order import Order
 from tmt.messages import (
     VENUE_EVENTS,
@@ -19,7 +19,7 @@ from tmt.messages import (
     OrderSubmitted,
     ReplaceSubmitted,
 )
-from tmt.ports.venue import Touch, TouchQuote
+from tmt.ports.venue import Touch, TouchQuote, VenueListing, VenueOrder
 from tmt.venue import reports
 from tmt.venue.admission import Listing, has_market, refusal
 from tmt.venue.config import VenueConfig
@@ -128,6 +128,28 @@ class PaperVenue:
                 dirty.append(symbol)
         self._matcher.changed.clear()
         return sorted(dirty)
+
+    def listing(self) -> VenueListing:
+        """The venue's own record of orders and positions."""
+        orders = {
+            item.client_order_id: _travelling(item) for _, _, item in self._state.agenda if type(item) is OrderSubmitted
+        }
+        for order in self._state.orders.values():
+            quantity_of = self._listings[order.symbol].instrument.quantity_of
+            orders[order.client_order_id] = VenueOrder(
+                order.client_order_id,
+                order.account,
+                order.symbol,
+                order.side,
+                quantity_of(order.quantity_lots),
+                quantity_of(order.filled_lots),
+            )
+        positions = {
+            (account, symbol): self._listings[symbol].instrument.quantity_of(lots)
+            for account, by_symbol in self._state.positions.items()
+            for symbol, lots in by_symbol.items()
+        }
+        return VenueListing(orders, positions)
 
     def snapshot(self) -> bytes:
         """All state, as JSON."""
@@ -278,6 +300,11 @@ class PaperVenue:
     def _not_working(self, request: CancelSubmitted | ReplaceSubmitted, time_ns: int) -> Message:
         ended = self._state.ended.get(request.client_order_id)
         return reports.cancel_rejected(request, ended, time_ns, "unknown_order" if ended is None else "already_done")
+
+
+def _travelling(submitted: OrderSubmitted) -> VenueOrder:
+    order = submitted.order
+    return VenueOrder(submitted.client_order_id, order.account, order.instrument, order.side, order.quantity, ZERO)
 
 
 def _travels(item: Scheduled, client_order_id: str) -> bool:

@@ -18,7 +18,14 @@ from psycopg.rows import TupleRow
 from tmt.adapters.clock.patience import Patience
 from tmt.adapters.event_log import chain
 from tmt.adapters.postgres.database import Connection, Database, first_line
-from tmt.errors import CorruptLog, CorruptMessage, Fenced, OutcomeUnknown, StoreUnavailable
+from tmt.errors import (
+    CorruptLog,
+    CorruptMessage,
+    Fenced,
+    OutcomeUnknown,
+    StoreUnavailable,
+    TmtError,
+)
 from tmt.ports.event_log import Entry, Recorded
 
 _COLUMNS: Final = "position, recorded_at_ns, message_id, correlation_id, type, occurred_at_ns, body"
@@ -97,29 +104,37 @@ class PostgresEventLog:
         """
         if not self._name:
             raise StoreUnavailable("TMT-L002", "this event log is not open for writing", where=self._database.where)
-        given = list(entries)
+        given = left = list(entries)
         patience = Patience(self._patience_seconds)
-        while True:
-            try:
-                return self._try_append(given, recorded_at_ns)
-            except StoreUnavailable as error:
-                if self._connection is not None:
-                    raise
-                if patience.wait():
-                    continue
-                if self._unconfirmed is None:
-                    raise
-                what = f"the server was lost while {len(self._unconfirmed.entries)} events were written"
-                raise OutcomeUnknown("TMT-L012", what, where=self._database.where, fix="append them again") from error
+        try:
+            while True:
+                try:
+                    connection = self._sound_connection()
+                    left = self._without_what_is_stored(left)
+                    if left:
+                        self._store(connection, left, recorded_at_ns)
+                    return self._position
+                except StoreUnavailable as error:
+                    if self._connection is not None:
+                        raise
+                    if patience.wait():
+                        continue
+                    if self._unconfirmed is None:
+                        raise
+                    raise self._unknown(self._unconfirmed) from error
+        except BaseException:
+            self._stored_unasked = given[: len(given) - len(left)] or self._stored_unasked
+            raise
 
-    def _try_append(self, given: list[Entry], recorded_at_ns: int) -> int:
-        connection = self._sound_connection()
-        count = len(self._stored_unasked)
-        new = given[count:] if given[:count] == self._stored_unasked else given
-        if new:
-            self._store(connection, new, recorded_at_ns)
-            self._stored_unasked = []
-        return self._position
+    def _without_what_is_stored(self, entries: list[Entry]) -> list[Entry]:
+        if not entries:
+            return entries
+        stored, self._stored_unasked = self._stored_unasked, []
+        return entries[len(stored) :] if entries[: len(stored)] == stored else entries
+
+    def _unknown(self, begun: _Unconfirmed) -> OutcomeUnknown:
+        what = f"the server was lost while {len(begun.entries)} events were written"
+        return OutcomeUnknown("TMT-L012", what, where=self._database.where, fix="append them again")
 
     def _sound_connection(self) -> Connection:
         if self._connection is not None and self._unconfirmed is None and not self._connection.closed:
@@ -130,7 +145,7 @@ class PostgresEventLog:
         began, self._unconfirmed = self._unconfirmed, None
         if began is not None and (position, head_chain) == (began.position, began.chain):
             self._position, self._chain = position, head_chain
-            self._stored_unasked = began.entries
+            self._stored_unasked = self._stored_unasked + began.entries
         if (position, head_chain) != (self._position, self._chain):
             what = f"the log ends at {position}, but its only writer left it at {self._position}"
             raise CorruptLog("TMT-L006", what, where=self._database.where)
@@ -164,21 +179,28 @@ class PostgresEventLog:
         self._unconfirmed = _Unconfirmed(entries, position, head_chain)
         try:
             stored = connection.execute(_APPEND, (*moved, *columns)).rowcount
-        except errors.UniqueViolation as error:
-            what = f"a message is in the log already: {first_line(error)}"
-            raise CorruptLog("TMT-L007", what, where=self._database.where) from error
-        except psycopg.DataError as error:
-            raise CorruptMessage("TMT-M001", f"a message cannot be stored: {first_line(error)}") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
             if connection.closed:
                 self._drop_connection()
-            raise self._database.unavailable("append to the event log on", error) from error
-        finally:
-            if not connection.closed:
+            else:
                 self._unconfirmed = None
+            raise self._refusal(error) from error
+        self._unconfirmed = None
         if stored != len(rows):
-            raise self._fenced()
+            self._drop_connection()
+            self._sound_connection()  # raises, unless the epoch was still ours and the head where we left it
+            raise AssertionError("an append under the right epoch at the right position stored nothing")
         self._position, self._chain = position, head_chain
+
+    def _refusal(self, error: psycopg.Error) -> TmtError:
+        where = self._database.where
+        match error:
+            case errors.UniqueViolation():
+                return CorruptLog("TMT-L007", f"a message is in the log already: {first_line(error)}", where=where)
+            case psycopg.DataError():
+                return CorruptMessage("TMT-M001", f"a message cannot be stored: {first_line(error)}")
+            case _:
+                return self._database.unavailable("append to the event log on", error)
 
     def _drop_connection(self) -> None:
         if self._connection is not None:

@@ -63,7 +63,8 @@ def migrate(db: apsw.Connection) -> None:
 
 def _keep_snapshots(db: apsw.Connection) -> None:
     for position, state, digest in db.execute("SELECT position, state, digest FROM snapshots_of_the_desk"):
-        if blake2b(b"%d\x1f" % position + state, digest_size=32).digest() == digest:
+        intact = isinstance(state, bytes) and blake2b(b"%d\x1f" % position + state, digest_size=32).digest() == digest
+        if intact:
             row = ("desk", position, state, chain.snapshot_digest("desk", position, state))
             db.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?)", row)
     db.execute("DROP TABLE snapshots_of_the_desk")

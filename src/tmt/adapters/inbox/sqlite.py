@@ -9,7 +9,7 @@ import apsw
 
 from tmt import messages as m
 from tmt.errors import StoreUnavailable
-from tmt.ports.inbox import Waiting
+from tmt.ports.inbox import PENDING_MAX, Waiting
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -54,10 +54,10 @@ class SqliteInbox:
             raise self._unavailable("write", error) from error
 
     def pending(self) -> list[Waiting]:
-        """Commands not yet done, oldest first."""
-        query = "SELECT message_id, body FROM commands WHERE done = 0 ORDER BY position"
+        """Commands not yet done, oldest first, at most `PENDING_MAX`."""
+        query = "SELECT message_id, body FROM commands WHERE done = 0 ORDER BY position LIMIT ?"
         try:
-            return [Waiting(*row) for row in self._db.execute(query)]
+            return [Waiting(*row) for row in self._db.execute(query, (PENDING_MAX,))]
         except apsw.Error as error:
             raise self._unavailable("read", error) from error
 

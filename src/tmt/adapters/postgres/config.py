@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tmt.errors import ConfigError
@@ -34,7 +35,11 @@ class StoresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"schema must be a lower-case name, was {self.schema!r}")
         if not 1 <= self.connections_max <= 200:
             raise ValueError(f"connections_max must be 1 to 200, was {self.connections_max}")
-        if "password" in conninfo_to_dict(self.database):
+        try:
+            asked = conninfo_to_dict(self.database)
+        except ProgrammingError:  # its text would show the connection string
+            raise ValueError("database must be a libpq connection string or URI") from None
+        if "password" in asked:
             raise ValueError("database must not hold a password: put it in a file and name it in password_file")
 
     def dsn(self) -> str:

@@ -10,18 +10,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from tmt.adapters.clock.patience import Patience
+from tmt.adapters.postgres.connection import BoundedConnection, Connection
 from tmt.errors import AdapterUnavailable, ConfigError, OutcomeUnknown, StoreUnavailable
 
-Connection: TypeAlias = psycopg.Connection[TupleRow]
 T = TypeVar("T")
+__all__ = ["Connection", "Database", "first_line", "newest_revision"]
 
 CONNECTIONS_MAX: Final = 200
 PATIENCE_SECONDS: Final = 10.0
@@ -32,9 +32,9 @@ _LOST_AFTER: Final = {  # a server that is gone without a word: seconds, but for
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-_POOL_WAIT_SECONDS: Final = 5.0
 _WAITING_MAX: Final = 1000
-_STATEMENT_SECONDS: Final = 30
+_STATEMENT_SECONDS: Final = 10
+_ANSWER_AFTER_SECONDS: Final = 3
 _MIGRATION_SECONDS: Final = 600
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
 _PROMISES: Final = {
@@ -53,6 +53,8 @@ class Database:
         dsn: libpq connection string or URI.
         schema: where all tables live; lower-case letters, digits and underscores.
         pool_max: connections at most, 1 to 200; a log's writer has one more of its own.
+        statement_seconds: how long a statement may take on the server; a silent server is given up 3 s later.
+        wait_seconds: how long to wait for a pooled connection, be the pool exhausted or the server away.
         application: what the server shows as the client's name.
 
     Attributes:
@@ -63,7 +65,16 @@ class Database:
         ConfigError: when an argument cannot be used.
     """
 
-    def __init__(self, dsn: str, schema: str, *, pool_max: int = 16, application: str = "tmt") -> None:
+    def __init__(
+        self,
+        dsn: str,
+        schema: str,
+        *,
+        pool_max: int = 16,
+        statement_seconds: int = _STATEMENT_SECONDS,
+        wait_seconds: float = 5.0,
+        application: str = "tmt",
+    ) -> None:
         if _SCHEMA_NAME.fullmatch(schema) is None:
             raise ConfigError("TMT-P001", f"{schema!r} is not usable as a schema's name", fix="use a name such as tmt")
         if not 1 <= pool_max <= CONNECTIONS_MAX:
@@ -72,19 +83,23 @@ class Database:
         host, port = asked.get("host") or asked.get("hostaddr") or "localhost", asked.get("port") or 5432
         self.schema = schema
         self.where = f"{host}:{port}/{asked.get('dbname') or ''} schema {schema}"
+        self._closed = False
         self._asked_options = str(asked.get("options") or "")
         self._conninfo = make_conninfo(dsn, application_name=application, **_LOST_AFTER)
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._statement_seconds = statement_seconds
+        self._pool: ConnectionPool[BoundedConnection] = ConnectionPool(
             self._conninfo,
-            kwargs={"autocommit": True, "options": self._options(_STATEMENT_SECONDS)},
+            connection_class=BoundedConnection,
+            kwargs={"autocommit": True, "options": self._options(statement_seconds)},
+            configure=self._bound,
             min_size=0,
             max_size=pool_max,
             open=False,
-            check=ConnectionPool.check_connection,
+            check=BoundedConnection.check,
             name=application,
-            timeout=_POOL_WAIT_SECONDS,
+            timeout=wait_seconds,
             max_waiting=_WAITING_MAX,
-            reconnect_timeout=_POOL_WAIT_SECONDS,
+            reconnect_timeout=wait_seconds,
             num_workers=2,
         )
 
@@ -101,13 +116,25 @@ class Database:
         }
         return " ".join([self._asked_options, *(f"-c {name}={value}" for name, value in settings.items())]).strip()
 
-    def connect(self, *, autocommit: bool = True, statement_seconds: int = _STATEMENT_SECONDS) -> Connection:
+    def _bound(self, connection: BoundedConnection) -> None:
+        connection.answer_seconds = self._statement_seconds + _ANSWER_AFTER_SECONDS
+
+    def connect(self, *, autocommit: bool = True, statement_seconds: int | None = None) -> Connection:
         """A connection of one's own, outside the pool; to be closed by the caller."""
+        seconds = self._statement_seconds if statement_seconds is None else statement_seconds
         try:
-            options = self._options(statement_seconds)
-            return psycopg.connect(self._conninfo, autocommit=autocommit, options=options)
+            options = self._options(seconds)
+            connection = BoundedConnection.connect(self._conninfo, autocommit=autocommit, options=options)
         except psycopg.OperationalError as error:
             raise self.unavailable("connect to", error) from error
+        connection.answer_seconds = seconds + _ANSWER_AFTER_SECONDS
+        return connection
+
+    def _open_pool(self) -> ConnectionPool[BoundedConnection]:
+        if self._closed:
+            raise StoreUnavailable("TMT-P002", "the connection to PostgreSQL was closed", where=self.where)
+        self._pool.open()
+        return self._pool
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -117,8 +144,7 @@ class Database:
             StoreUnavailable: when the server is lost; a statement that writes may have been carried out.
         """
         try:
-            self._pool.open()
-            with self._pool.connection() as connection:
+            with self._open_pool().connection() as connection:
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise self.unavailable("use", error) from error
@@ -133,8 +159,7 @@ class Database:
         """
         finished = False
         try:
-            self._pool.open()
-            with self._pool.connection() as connection, connection.transaction():
+            with self._open_pool().connection() as connection, connection.transaction():
                 yield connection
                 finished = True
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -150,12 +175,14 @@ class Database:
         """
         patience = Patience(patience_seconds)
         while True:
+            connection: Connection | None = None
             try:
-                with self.connection() as connection:
+                with self._open_pool().connection() as connection:
                     return work(connection)
-            except StoreUnavailable:
-                if not patience.wait():
-                    raise
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                is_lost = connection is None or connection.closed
+                if not is_lost or not patience.wait():
+                    raise self.unavailable("use", error) from error
 
     def check_settings(self) -> None:
         """Refuse a server that may lose what it has acknowledged.
@@ -237,6 +264,7 @@ class Database:
 
     def close(self) -> None:
         """Close every pooled connection. Closing twice is allowed."""
+        self._closed = True
         self._pool.close()
 
 

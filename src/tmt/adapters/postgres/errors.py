@@ -9,6 +9,8 @@ ERROR_CODES: Final = {
     "nothing since and must stop; find out who started the other (table `writers` of the desk's schema).",
     "TMT-L012": "The server was lost while events were being written, and was not back in time: they may or may not "
     "be stored. Once the server runs, start the desk again; it goes on from what the log really holds.",
+    "TMT-L013": "The records, which repeat the log's orders, fills, positions and postings as tables, cannot be "
+    "opened, read or written. The log is safe; damaged records may be deleted: they are folded from the log anew.",
     "TMT-P001": "The settings of the database cannot be used: an address that cannot be read, a schema's name that is "
     "not plain, or a number of connections out of range.",
     "TMT-P002": "The PostgreSQL server does not answer, refuses the connection, or could not do what was asked. See "

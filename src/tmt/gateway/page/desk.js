@@ -1,5 +1,7 @@
 // The desk's page: asks for the newest snapshot each second and shows it. Text enters only as text.
 
+import { fetchAsPerson } from "/static/session.js";
+
 const ANALYSIS = new Set(["WyckoffEventSeen", "PhaseChanged"]);
 const POLL_MS = 1000;
 const ANSWER_MS = 4000;
@@ -305,7 +307,8 @@ function tell(found) {
 }
 
 async function ask() {
-  const answer = await fetch("/api/v1/desk", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+  const answer = await fetchAsPerson("/api/v1/desk", { signal: AbortSignal.timeout(ANSWER_MS) });
+  if (answer === null) return "fine";
   if (answer.status === 503) return "starting";
   if (!answer.ok) return "lost";
   show(await answer.json());

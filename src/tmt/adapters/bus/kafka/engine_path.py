@@ -38,7 +38,7 @@ class KafkaPath:
         last_heard: position of the newest message that agents hear, in the log as it is.
 
     Attributes:
-        waiting_for: "agent" that has not answered yet, or empty.
+        waiting_for: the agent that has not answered yet, or empty; since `waiting_since`, monotonic seconds.
         resent: messages sent again so far.
         differing: answers that differed from another instance's to the same message; must stay 0.
     """
@@ -46,6 +46,7 @@ class KafkaPath:
     def __init__(self, config: BusConfig, agents: Sequence[Any], last_heard: int) -> None:
         ensure_topics(config)
         self.waiting_for = ""
+        self.waiting_since = 0.0
         self.resent = 0
         self.differing = 0
         self._config = config
@@ -91,7 +92,7 @@ class KafkaPath:
         give_up = time.monotonic() + self._config.patience_seconds
         resend_at = time.monotonic() + wait_seconds
         attempt = 0
-        self.waiting_for = agent
+        self.waiting_for, self.waiting_since = agent, time.monotonic()
         while key not in self._answers:
             now = time.monotonic()
             if now >= give_up:

@@ -7,7 +7,9 @@ schema: str = context.config.attributes["schema"]
 connection = context.config.attributes["connection"]
 
 if connection is None:
-    context.configure(dialect_name="postgresql", version_table_schema=schema)
+    # With named parameters a percent sign is written as it is.
+    named = {"paramstyle": "named"}
+    context.configure(dialect_name="postgresql", dialect_opts=named, version_table_schema=schema)
 else:
     context.configure(connection=connection, version_table_schema=schema)
 

@@ -67,6 +67,90 @@ CREATE TABLE commands (
 CREATE INDEX commands_waiting ON commands (number) WHERE NOT done;
 """
 
+# Columns as in `ports.records`, a table each; `numeric` without a scale keeps every digit.
+RECORDS = """
+CREATE TABLE orders (
+    position bigint NOT NULL,
+    number bigint NOT NULL UNIQUE,
+    client_order_id text COLLATE "C" PRIMARY KEY,
+    order_id text COLLATE "C" NOT NULL,
+    entry_client_order_id text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    side text NOT NULL,
+    role text NOT NULL,
+    type text NOT NULL,
+    time_in_force text NOT NULL,
+    quantity numeric NOT NULL,
+    limit_price numeric,
+    stop_price numeric,
+    filled numeric NOT NULL,
+    average_price numeric,
+    state text NOT NULL,
+    reason text NOT NULL,
+    strategy text NOT NULL,
+    setup text NOT NULL,
+    submitted_at_ns bigint NOT NULL,
+    changed_at_ns bigint NOT NULL
+);
+CREATE INDEX orders_by_account ON orders (account, number);
+CREATE TABLE fills (
+    position bigint NOT NULL,
+    number bigint NOT NULL UNIQUE,
+    fill_id text COLLATE "C" PRIMARY KEY,
+    client_order_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    side text NOT NULL,
+    quantity numeric NOT NULL,
+    price numeric NOT NULL,
+    fee numeric NOT NULL,
+    fee_currency text COLLATE "C" NOT NULL,
+    role text NOT NULL,
+    liquidity text NOT NULL,
+    slippage numeric NOT NULL,
+    filled_at_ns bigint NOT NULL
+);
+CREATE INDEX fills_by_order ON fills (client_order_id, number);
+CREATE INDEX fills_by_account ON fills (account, number);
+CREATE TABLE positions (
+    position bigint NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    lots integer NOT NULL,
+    quantity numeric NOT NULL,
+    cost numeric NOT NULL,
+    average_price numeric,
+    changed_at_ns bigint NOT NULL,
+    PRIMARY KEY (account, instrument)
+);
+CREATE TABLE postings (
+    position bigint NOT NULL,
+    number bigint PRIMARY KEY,
+    transaction_id text COLLATE "C" NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    unit text COLLATE "C" NOT NULL,
+    amount numeric NOT NULL,
+    posted_at_ns bigint NOT NULL
+);
+CREATE INDEX postings_by_account ON postings (account, number);
+CREATE TABLE balances (
+    position bigint NOT NULL,
+    account text COLLATE "C" NOT NULL,
+    unit text COLLATE "C" NOT NULL,
+    amount numeric NOT NULL,
+    PRIMARY KEY (account, unit)
+);
+
+-- One row: the log position that the five tables stand at.
+CREATE TABLE records (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    position bigint NOT NULL
+);
+INSERT INTO records (position) VALUES (0);
+"""
+
 REFUSE_TO_FORGET = """
 DO $$ BEGIN
     IF EXISTS (SELECT FROM events) THEN
@@ -80,10 +164,12 @@ def upgrade() -> None:
     """Make the tables of a desk."""
     op.execute(EVENT_LOG)
     op.execute(INBOX)
+    op.execute(RECORDS)
 
 
 def downgrade() -> None:
     """Drop them, if the event log is empty."""
     op.execute(REFUSE_TO_FORGET)
+    op.execute("DROP TABLE records, balances, postings, positions, fills, orders")
     op.execute("DROP TABLE commands, snapshots, writers, head, events")
     op.execute("DROP FUNCTION refuse_change")

@@ -1,0 +1,1 @@
+"""Where people, keys, sessions and the audit trail are kept."""

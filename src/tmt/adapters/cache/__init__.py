@@ -1,0 +1,1 @@
+"""Where values are kept that may be gone at any moment."""

@@ -1,0 +1,64 @@
+"""`tmt gateway run` and `tmt storage run`: services in processes of their own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from tmt.adapters.door.http import HttpDoor
+from tmt.adapters.series.timescale import TimescaleSeries
+from tmt.cli.exit_codes import ExitCode
+from tmt.cli.folders import Chosen
+from tmt.cli.session import ends_after, interruptible
+from tmt.cli.shared import shared, wait
+from tmt.cli.terminal import Terminal
+from tmt.gateway.service import GatewayParts, create_gateway
+from tmt.observability.metrics import Metrics
+from tmt.storage_api.service import create_storage_api
+from tmt.storage_api.writer import SeriesWriter
+from tmt.topology import PATH
+
+
+def gateway(
+    terminal: Terminal, chosen: Chosen, port: int, host: str, engine: str, tls: bool, seconds: float | None
+) -> int:
+    """`tmt gateway run`."""
+    with interruptible() as interruption, shared(terminal, chosen, "gateway", tls=tls) as own, own.log() as log:
+        sections = own.loaded.sections
+        door = HttpDoor(
+            engine,
+            lambda: own.access.service_token("gateway"),
+            own.client_tls(),
+            sections["engine"].answer_seconds_max,
+        )
+        parts = GatewayParts(
+            log=log,
+            door=door,
+            access=own.access,
+            agents=[place.agent for place in PATH],
+            parameters={place.name: sections[place.name] for place in PATH},
+        )
+        app = create_gateway(parts, sections["web"], own.clock, Metrics("gateway"), tls=tls)
+        with own.served(terminal, app, port, host):
+            wait(ends_after(interruption, seconds))
+        return interruption.exit_code if interruption else ExitCode.OK
+
+
+def storage(terminal: Terminal, chosen: Chosen, port: int, host: str, tls: bool, seconds: float | None) -> int:
+    """`tmt storage run`."""
+    with interruptible() as interruption, ExitStack() as stack:
+        own = stack.enter_context(shared(terminal, chosen, "storage-api", tls=tls))
+        series = stack.enter_context(closing(TimescaleSeries(own.database)))
+        series.prepare()
+        terminal.say(f"series: {series.describe()}")
+        app = create_storage_api(
+            log=stack.enter_context(own.log()),
+            series=series,
+            writer=SeriesWriter(stack.enter_context(own.log()), series),
+            sandbox=None,
+            access=own.access,
+            config=own.loaded.sections["web"],
+            tls=tls,
+        )
+        with own.served(terminal, app, port, host):
+            wait(ends_after(interruption, seconds))
+        return interruption.exit_code if interruption else ExitCode.OK

@@ -1,0 +1,90 @@
+"""Opens a book's series and the service on it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from tmt.access import Access
+from tmt.adapters.postgres.database import Database
+from tmt.adapters.series.days import DAY_NS
+from tmt.adapters.series.duckdb import DuckDbSeries
+from tmt.adapters.series.timescale import TimescaleSeries
+from tmt.ports.clock import Clock
+from tmt.ports.event_log import EventLog
+from tmt.ports.series import Series
+from tmt.storage_api.config import StorageConfig
+from tmt.storage_api.sandbox import Sandbox
+from tmt.storage_api.service import create_storage_api
+from tmt.storage_api.writer import SeriesWriter
+from tmt.web.config import WebConfig
+from tmt.web.server import LOOPBACK_HOSTS, Server, serve
+
+
+@contextmanager
+def storage_api(
+    *,
+    log: EventLog,
+    followed: EventLog,
+    store: Path | Database,
+    access: Access,
+    clock: Clock,
+    config: StorageConfig,
+    web: WebConfig,
+    host: str = LOOPBACK_HOSTS[0],
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Server]:
+    """The series of one event log, written and served until the end of the block.
+
+    Args:
+        log: for the addresses to read; closed by the caller.
+        followed: the same log opened once more, for the writer's thread; closed by the caller.
+        store: a folder for DuckDB, made when it is not there, or a database; the database is closed at the end.
+        access: who may read.
+        clock: says when the copy that statements run on is old.
+        config: port, and what is kept.
+        web: bounds, and who may reach it.
+        host: address to listen on.
+        tls: for other machines than this.
+
+    Raises:
+        InputError: TMT-Q002 when the store holds the series of another log.
+        StoreUnavailable: when the store cannot be used.
+        AdapterUnavailable: when the port cannot be used.
+    """
+    with ExitStack() as stack:
+        series, sandbox = _open(store, clock, config, stack)
+        series.prepare()
+        writer = SeriesWriter(followed, series, config.retain_days * DAY_NS)
+        app = create_storage_api(
+            log=log,
+            series=series,
+            writer=writer,
+            sandbox=sandbox,
+            access=access,
+            config=web,
+            tls=tls is not None,
+        )
+        with serve(
+            app,
+            config.port,
+            host,
+            name="storage API",
+            limits=web.limits,
+            tls=tls,
+            plain_http_beyond_loopback=web.plain_http_beyond_loopback,
+        ) as server:
+            yield server
+
+
+def _open(
+    store: Path | Database, clock: Clock, config: StorageConfig, stack: ExitStack
+) -> tuple[Series, Sandbox | None]:
+    if isinstance(store, Database):
+        return stack.enter_context(closing(TimescaleSeries(store))), None
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    on_file = DuckDbSeries(store / "series.duckdb", store / "archive", memory_max_mb=config.memory_max_mb)
+    stack.enter_context(closing(on_file))
+    return on_file, stack.enter_context(closing(Sandbox(on_file, store / "copies", clock)))

@@ -1,0 +1,401 @@
+"""The trading routes, the same on the gateway and on the engine: orders, positions, accounts, stop and resume."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeVar
+
+from litestar import Request, delete, get, post, put
+from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody, Parameter
+
+from tmt import messages as m
+from tmt.access.roles import Operation, Principal
+from tmt.domain.identity import derive_id
+from tmt.errors import InputError
+from tmt.ports.door import Door, Taken
+from tmt.projections.desk_reader import DeskReader
+from tmt.projections.order_index import OVER, OrderRecord
+from tmt.projections.portfolio import Portfolio
+from tmt.web.keeper import demand, header, principal, requires, says
+from tmt.web.problem import FieldProblem, Refused
+from tmt.web.trading_forms import (
+    Accounts,
+    AccountView,
+    Asked,
+    Commanded,
+    NewOrder,
+    OrderPage,
+    OrderPlaced,
+    OrderView,
+    Positions,
+    PositionView,
+    Replacement,
+    Resume,
+    Stop,
+)
+
+STRATEGY: Final = "manual"
+"""What people's orders are tagged with."""
+
+ORDERS_MAX: Final = 200
+"""Orders on one page."""
+
+_OTHER_COMMAND: Final = "TMT-E005"
+
+T = TypeVar("T")
+PersonsRequest = Request[Any, Any, Any]
+Filter = Annotated[str | None, Parameter(max_length=64)]
+PageLength = Annotated[int, Parameter(ge=1, le=ORDERS_MAX)]
+Named = Annotated[str, Parameter(min_length=1, max_length=64)]
+
+
+def trading_routes(door: Door, reader: DeskReader) -> list[BaseRouteHandler]:
+    """Orders, positions, accounts, emergency stop and resume.
+
+    Args:
+        door: to the desk.
+        reader: of the desk's log, from which everything but the answer to a command is read.
+    """
+    desk = _Desk(door, reader)
+    return [*_placing(desk), *_changing(desk), *_reading(desk), *_halting(desk)]
+
+
+class _Desk:
+    """The desk as the routes see it: what is asked of it goes through the door, what is read comes from its log."""
+
+    def __init__(self, door: Door, reader: DeskReader) -> None:
+        self._door = door
+        self._reader = reader
+
+    async def ask(self, command: m.Message) -> Taken:
+        try:
+            return await self._door.submit(command)
+        except InputError as error:
+            if error.code == _OTHER_COMMAND:
+                raise Refused(
+                    409, error.code, "the client_order_id was used for another order; choose a new one"
+                ) from error
+            raise
+
+    async def read(self, look: Callable[[DeskReader], T]) -> T:
+        """What `look` sees of the desk's newest state; in a thread, since it may read the log."""
+
+        def looked() -> T:
+            self._reader.catch_up()
+            with self._reader.lock:
+                return look(self._reader)
+
+        return await asyncio.to_thread(looked)
+
+    async def order(self, who: Principal, order_id: str) -> OrderRecord:
+        """An order by its id, or 404 when there is none that `who` may see."""
+        found = await self.read(lambda reader: reader.orders.get(order_id))
+        if found is None or found.order_id != order_id or not who.may(Operation.READ, found.account):
+            raise Refused(404, "", "there is no such order")
+        return found
+
+    async def working(self, request: PersonsRequest, order_id: str) -> OrderRecord:
+        """An order that the venue has and whoever asks may change."""
+        found = await self.order(principal(request), order_id)
+        await demand(request, Operation.TRADE, found.account)
+        if found.status in OVER:
+            raise Refused(409, "TMT-E011", f"the order is {found.status} already")
+        if not found.client_order_id:
+            raise Refused(409, "TMT-E011", "the order is still in the gates; ask again in a moment")
+        return found
+
+
+def _placing(desk: _Desk) -> list[BaseRouteHandler]:
+    @post(
+        "/api/v1/orders",
+        status_code=200,
+        summary="Place an order",
+        description="Denied by a gate: 400 with the gate, its reason, what was measured, and the limit.",
+        guards=[requires(Operation.TRADE)],
+    )
+    async def place(request: PersonsRequest, data: JSONBody[NewOrder]) -> OrderPlaced:
+        who = principal(request)
+        account = await desk.read(lambda reader: _account(who, data, reader.portfolio))
+        await demand(request, Operation.TRADE, account)
+        command = m.OrderProposed.root(
+            who.name,
+            0,
+            who.name,
+            data.client_order_id,
+            account=account,
+            instrument=data.symbol,
+            side=data.side,
+            quantity=data.quantity,
+            order_type=data.type,
+            time_in_force=data.time_in_force,
+            person=who.name,
+            strategy=STRATEGY,
+            limit_price=data.price,
+            stop_price=data.stop_price,
+            stop_loss_price=data.stop_loss_price,
+            take_profit_price=data.take_profit_price,
+            expire_at_ns=data.expire_at_ns,
+            reduce_only=data.reduce_only,
+            post_only=data.post_only,
+        )
+        order_id = derive_id(command.message_id, account)
+        says(request, order_id, account=account, symbol=data.symbol, client_order_id=data.client_order_id)
+        return _placed(data, account, order_id, await desk.ask(command))
+
+    return [place]
+
+
+def _account(who: Principal, order: NewOrder, portfolio: Portfolio) -> str:
+    if portfolio.instrument(order.symbol) is None:
+        raise _wrong("symbol", f"the desk trades no {order.symbol!r}")
+    if order.account is not None:
+        return order.account
+    fitting = [
+        each.account_id
+        for each in portfolio.accounts
+        if order.symbol in each.instruments and who.may(Operation.TRADE, each.account_id)
+    ]
+    if len(fitting) != 1:
+        known = ", ".join(fitting) or "none"
+        raise _wrong("account", f"name the account; of yours, those that trade {order.symbol}: {known}")
+    return fitting[0]
+
+
+def _placed(order: NewOrder, account: str, order_id: str, taken: Taken) -> OrderPlaced:
+    quantity, status = order.quantity, "in_gates"
+    for answer in taken.answers:
+        match answer:
+            case m.OrderDenied():
+                raise _denied(answer, order)
+            case m.GateApproval(order=approved):
+                quantity = approved.quantity
+            case m.OrderSubmitted():
+                status = "submitted"
+            case _:
+                pass
+    return OrderPlaced(
+        order_id=order_id,
+        client_order_id=order.client_order_id,
+        account=account,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        quantity=quantity,
+        quantity_wanted=order.quantity,
+        status=status,
+        repeated=taken.repeated,
+        position=taken.position,
+    )
+
+
+def _denied(denial: m.OrderDenied, order: NewOrder) -> Refused:
+    more = {
+        "order_id": denial.order_id,
+        "client_order_id": order.client_order_id,
+        "gate": denial.gate,
+        "reason": denial.reason,
+        "measured": denial.measured,
+        "limit": denial.limit,
+        "unit": denial.unit,
+    }
+    return Refused(400, "TMT-E010", f"denied by {denial.gate}: {denial.detail}", more=more)
+
+
+def _changing(desk: _Desk) -> list[BaseRouteHandler]:
+    @delete(
+        "/api/v1/orders/{order_id:str}",
+        status_code=202,
+        summary="Cancel a working order",
+        guards=[requires(Operation.TRADE)],
+    )
+    async def cancel(request: PersonsRequest, order_id: Named) -> Asked:
+        who = principal(request)
+        order = await desk.working(request, order_id)
+        # The same wish while nothing has changed is the same command.
+        key = (who.name, "cancel", order.client_order_id, str(order.position))
+        command = m.CancelOrder.root(who.name, 0, *key, client_order_id=order.client_order_id, person=who.name)
+        says(request, order_id, account=order.account)
+        taken = await desk.ask(command)
+        return Asked(order_id=order_id, asked="cancel", repeated=taken.repeated, position=taken.position)
+
+    @put(
+        "/api/v1/orders/{order_id:str}",
+        status_code=202,
+        summary="Make a working order smaller, or move its limit to where it risks no more",
+        guards=[requires(Operation.TRADE)],
+    )
+    async def replace(request: PersonsRequest, order_id: Named, data: JSONBody[Replacement]) -> Asked:
+        who = principal(request)
+        order = await desk.working(request, order_id)
+        says(request, order_id, account=order.account)
+        _refuse_more_risk(order, data.quantity, data.price)
+        wish = (str(data.quantity), str(data.price))
+        key = (who.name, "replace", order.client_order_id, str(order.position), *wish)
+        command = m.ReplaceOrder.root(
+            who.name,
+            0,
+            *key,
+            client_order_id=order.client_order_id,
+            quantity=data.quantity,
+            limit_price=data.price,
+            person=who.name,
+        )
+        taken = await desk.ask(command)
+        return Asked(order_id=order_id, asked="replace", repeated=taken.repeated, position=taken.position)
+
+    return [cancel, replace]
+
+
+def _refuse_more_risk(order: OrderRecord, quantity: Decimal, price: Decimal | None) -> None:
+    """A replacement passes no gate, so it may take away from what the gates approved, and add nothing.
+
+    A limit that is reached later buys lower or sells higher: its stop, if there is one, comes nearer. Notional must
+    not grow either, which a sale at a higher price would make it do.
+    """
+    if quantity > order.quantity:
+        raise _wrong("quantity", f"an order may only become smaller than {order.quantity}; place another for more")
+    if quantity <= order.filled:
+        raise _wrong("quantity", f"{order.filled} has filled already; cancel the order to keep no more")
+    if price is None or price == order.limit_price:
+        return
+    if order.limit_price is None:
+        raise _wrong("price", f"a {'market' if order.type is None else order.type} order has no limit to move")
+    if order.reduce_only:
+        return
+    if (price - order.limit_price) * order.side.sign > 0:
+        raise _wrong("price", f"a {order.side} may not move from {order.limit_price} towards the market: it risks more")
+    if quantity * price > order.quantity * order.limit_price:
+        raise _wrong("price", "the order would be worth more than the gates approved; make it smaller as well")
+
+
+def _reading(desk: _Desk) -> list[BaseRouteHandler]:
+    @get("/api/v1/orders", summary="Orders, the newest first")
+    async def orders(
+        request: PersonsRequest,
+        account: Filter = None,
+        symbol: Filter = None,
+        status: Filter = None,
+        client_order_id: Annotated[Filter, Parameter(description="One that whoever asks has sent.")] = None,
+        after: Filter = None,
+        limit: PageLength = 50,
+    ) -> OrderPage:
+        who = principal(request)
+        sent = None if client_order_id is None else derive_id(m.OrderProposed.__name__, who.name, client_order_id)
+
+        def wanted(order: OrderRecord) -> bool:
+            return (
+                who.may(Operation.READ, order.account)
+                and account in (None, order.account)
+                and symbol in (None, order.instrument)
+                and status in (None, order.status)
+                and sent in (None, order.trail_id)
+            )
+
+        found = await desk.read(lambda reader: reader.select_orders(wanted, limit + 1, after or ""))
+        page = found[:limit]
+        return OrderPage(
+            orders=tuple(OrderView.of(each) for each in page), next=page[-1].order_id if len(found) > limit else None
+        )
+
+    @get("/api/v1/orders/{order_id:str}", summary="One order")
+    async def order(request: PersonsRequest, order_id: Named) -> OrderView:
+        return OrderView.of(await desk.order(principal(request), order_id))
+
+    @get("/api/v1/positions", summary="Open positions")
+    async def positions(request: PersonsRequest, account: Filter = None, symbol: Filter = None) -> Positions:
+        who = principal(request)
+
+        def look(reader: DeskReader) -> Positions:
+            held = tuple(
+                PositionView.of(position, reader.portfolio)
+                for each in _accounts_of(who, reader.portfolio)
+                if account in (None, each)
+                for position in reader.portfolio.positions(each)
+                if symbol in (None, position.instrument)
+            )
+            return Positions(time_ns=reader.portfolio.now_ns, positions=held)
+
+        return await desk.read(look)
+
+    @get("/api/v1/accounts", summary="Accounts")
+    async def accounts(request: PersonsRequest) -> Accounts:
+        who = principal(request)
+
+        def look(reader: DeskReader) -> Accounts:
+            shown = tuple(AccountView.of(each, reader.portfolio) for each in _accounts_of(who, reader.portfolio))
+            return Accounts(time_ns=reader.portfolio.now_ns, accounts=shown)
+
+        return await desk.read(look)
+
+    @get("/api/v1/accounts/{account:str}", summary="One account")
+    async def account(request: PersonsRequest, account: Named) -> AccountView:
+        who = principal(request)
+
+        def look(reader: DeskReader) -> AccountView:
+            if account not in _accounts_of(who, reader.portfolio):
+                raise Refused(404, "", "there is no such account")
+            return AccountView.of(account, reader.portfolio)
+
+        return await desk.read(look)
+
+    return [orders, order, positions, accounts, account]
+
+
+def _accounts_of(who: Principal, portfolio: Portfolio) -> list[str]:
+    return [each.account_id for each in portfolio.accounts if who.may(Operation.READ, each.account_id)]
+
+
+def _halting(desk: _Desk) -> list[BaseRouteHandler]:
+    @post(
+        "/api/v1/emergency-stop",
+        status_code=200,
+        summary="Stop all trading; on request, close every position",
+        guards=[requires(Operation.STOP)],
+        opt={"urgent": True},
+    )
+    async def stop(request: PersonsRequest, data: JSONBody[Stop]) -> Commanded:
+        who = principal(request)
+        key = await _occasion(desk, request)
+        says(request, "desk", reason=data.reason, flatten=data.flatten)
+        command = m.StopTrading.root(
+            who.name, 0, who.name, key, person=who.name, reason=data.reason, flatten=data.flatten
+        )
+        return _commanded(await desk.ask(command))
+
+    @post(
+        "/api/v1/resume",
+        status_code=200,
+        summary="Lift an emergency stop, and other halts that only a person may lift",
+        guards=[requires(Operation.RESUME)],
+    )
+    async def resume(request: PersonsRequest, data: JSONBody[Resume]) -> Commanded:
+        who = principal(request)
+        key = await _occasion(desk, request)
+        says(request, "desk", reason=data.reason)
+        command = m.ResumeTrading.root(who.name, 0, who.name, key, person=who.name, reason=data.reason)
+        return _commanded(await desk.ask(command))
+
+    return [stop, resume]
+
+
+async def _occasion(desk: _Desk, request: PersonsRequest) -> str:
+    """What tells one stop from the next: the sender's key, else how far the desk has come."""
+    given = header(request.scope, b"idempotency-key")
+    return f"at {await desk.read(lambda reader: reader.position)}" if given is None else f"key {given}"
+
+
+def _commanded(taken: Taken) -> Commanded:
+    turned = [each for each in taken.answers if isinstance(each, m.BreakerTransition)]
+    return Commanded(
+        message_id=taken.message_id,
+        position=taken.position,
+        repeated=taken.repeated,
+        breakers=tuple(f"{each.tier}/{each.scope}" for each in turned),
+    )
+
+
+def _wrong(name: str, detail: str) -> Refused:
+    return Refused(400, "", f"{name}: {detail}", errors=(FieldProblem(where=f"$.{name}", detail=detail),))
