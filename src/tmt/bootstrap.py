@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tmt import __version__
 from tmt import messages as m
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.adapters.event_log.sqlite import SqliteEventLog
+from tmt.agents.execution import ExecutionAgent
+from tmt.arrangement import Arrangement
 from tmt.config import Loaded
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
@@ -18,20 +20,19 @@ from tmt.domain.money import ZERO
 from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.position import Position
 from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.engine.reconciliation import Reconciliation
 from tmt.errors import ConfigError, InputError, InvariantBroken
 from tmt.market.bar import Timeframe
 from tmt.market.bars import Bars
 from tmt.market.batch import MarketBatch
 from tmt.market.config import MarketConfig
-from tmt.ports.agent_path import AgentPath
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
-from tmt.remote import RemoteAgent
 from tmt.runner import Runner
 from tmt.timeline import BarTouch, Timeline
-from tmt.topology import PATH, AgentParts, build_agents
+from tmt.topology import AgentParts
 from tmt.venue.paper import PaperVenue
 from tmt.watch import Watch
 
@@ -276,36 +277,6 @@ def open_desk(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """How the parts of a desk are laid out; what is decided does not depend on it.
-
-    Attributes:
-        path: the way to agents in other processes; None when there are none.
-        elsewhere: names of the agents that answer over `path`.
-        oracle: market data go through plain Python, one row at a time.
-    """
-
-    path: AgentPath | None = None
-    elsewhere: frozenset[str] = frozenset()
-    oracle: bool = False
-
-    def owner(self) -> str:
-        """Whose snapshots fit: those of the same agents in the same process."""
-        if not self.elsewhere:
-            return "desk"
-        return "engine:" + "+".join(place.name for place in PATH if place.name not in self.elsewhere)
-
-    def agents(self, parts: AgentParts) -> list[Any]:
-        """The eight agents in path order, those elsewhere by their stand-ins."""
-        if self.path is None:
-            return build_agents(parts)
-        path = self.path
-        return [
-            RemoteAgent(place.agent, path) if place.name in self.elsewhere else place.build(parts) for place in PATH
-        ]
-
-
 def desk_over(
     log: EventLog,
     loaded: Loaded,
@@ -376,6 +347,9 @@ def _build_runner(
         path=arrangement.path,
         owner=arrangement.owner(),
     )
+    tracker = next(agent for agent in runner.agents if agent.name == ExecutionAgent.name)
+    reconciliation = Reconciliation(venue, tracker, portfolio, runner.watch)
+    bus.subscribe(reconciliation.consumes, reconciliation.handle)
     stale_after_seconds = max(market.stale_after_seconds, 3 * feed.bar_seconds)
     runner.attach(
         Timeline(

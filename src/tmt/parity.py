@@ -10,7 +10,8 @@ import msgspec
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.adapters.feed.logged import LoggedFeed
-from tmt.bootstrap import Arrangement, desk_over
+from tmt.arrangement import Arrangement
+from tmt.bootstrap import desk_over
 from tmt.config import Loaded
 from tmt.errors import ConfigError, Diverged, InputError
 from tmt.ports.event_log import Entry, EventLog, Recorded

@@ -10,7 +10,8 @@ from tmt.adapters.bus.kafka.agent_service import AgentService
 from tmt.adapters.bus.kafka.engine_path import KafkaPath
 from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.postgres.database import Database
-from tmt.bootstrap import Arrangement, Desk, desk_over
+from tmt.arrangement import Arrangement
+from tmt.bootstrap import Desk, desk_over
 from tmt.config import Loaded
 from tmt.errors import InputError
 from tmt.ports.clock import Clock

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
 import msgspec
 
 from tmt.access import audit, keys
@@ -23,8 +26,8 @@ from tmt.ports.access_store import AccessStore, ApiKey, Session, User
 from tmt.ports.cache import Cache
 from tmt.ports.clock import Clock
 
-_NS = 1_000_000_000
-_CLOCKS_APART_NS_MAX = 5 * _NS
+_NS: Final = 1_000_000_000
+_CLOCKS_APART_NS_MAX: Final = 5 * _NS
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +54,9 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 class Access:
     """Lets people, programs and services in, and keeps them out.
 
-    `log_in` and changes of passwords take about 0.1 s of a processor on purpose and belong in a thread pool; everything
-    else is quick. A store that does not answer raises StoreUnavailable, which never lets anybody in.
+    `log_in` and changes of passwords take about 0.1 s of a processor on purpose; an event loop runs them in `slow`, so
+    that no flood of them takes the threads of everything else, which is quick. A store that does not answer raises
+    StoreUnavailable, which never lets anybody in.
 
     Args:
         store: the truth.
@@ -61,6 +65,7 @@ class Access:
 
     Attributes:
         people, keys, audit, idempotency: see their classes.
+        slow: threads, as many as passwords are checked at a time.
     """
 
     def __init__(self, store: AccessStore, cache: Cache, clock: Clock, config: AccessConfig, secret: Secret) -> None:
@@ -71,10 +76,11 @@ class Access:
         self._tokens = TokenSigner(secret, config.issuer)
         self._codes = OneTimeCodes(secret)
         self._passwords = Passwords(config)
+        self.slow = ThreadPoolExecutor(config.password_cost.checks_max, thread_name_prefix="passwords")
         self._attempts = AttemptCounter(store, clock, config, secret)
         self._rates = RateLimiter(clock)
         self.audit = Audit(store, clock, secret)
-        self._sessions = Sessions(store, cache, clock, config, self.audit)
+        self._sessions = Sessions(store, cache, clock, config, secret, self.audit)
         changed = self._sessions.changed
         self.people = People(store, clock, self._passwords, self._attempts, self._codes, self.audit, changed)
         self.keys = Keys(store, clock, config, secret, self.audit, changed)
@@ -251,6 +257,7 @@ class Access:
             self.keys.revoke(key, by=by)
 
     def close(self) -> None:
-        """Release store and cache. Closing twice is allowed."""
+        """Release threads, store and cache. Closing twice is allowed."""
+        self.slow.shutdown(cancel_futures=True)
         self._cache.close()
         self._store.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -13,11 +15,13 @@ from tmt.access.config import AccessConfig
 from tmt.access.people import TOPIC
 from tmt.access.refusals import AccessRefused
 from tmt.access.roles import Principal, Role
+from tmt.access.secret import Secret
 from tmt.errors import InputError
 from tmt.ports.access_store import AccessStore, ApiKey, Record, Records, Session, User
 from tmt.ports.cache import Cache
 from tmt.ports.clock import Clock
 
+_SIGNATURE_BYTES: Final = 16
 _NS: Final = 1_000_000_000
 _SEEN_EVERY_NS: Final = 30 * _NS
 _PURGE_EVERY_NS: Final = 3600 * _NS
@@ -42,13 +46,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sessions:
-    """Begins, refreshes, ends and looks up sessions, and looks up keys."""
+    """Begins, refreshes, ends and looks up sessions, and looks up keys.
 
-    def __init__(self, store: AccessStore, cache: Cache, clock: Clock, config: AccessConfig, trail: Audit) -> None:
+    What goes into the cache is signed: whoever else can write the cache adds nothing that is believed.
+    """
+
+    def __init__(
+        self, store: AccessStore, cache: Cache, clock: Clock, config: AccessConfig, secret: Secret, trail: Audit
+    ) -> None:
         self._store = store
         self._cache = cache
         self._clock = clock
         self._config = config
+        self._key = secret.derive("cached standings")
         self._trail = trail
         self._changed_ns = 0
         self._purged_ns = 0
@@ -133,7 +143,8 @@ class Sessions:
             return cached
         with self._store.reading() as records:
             found = self._session(records, key, now_ns) if kind is Session else self._api_key(records, key, now_ns)
-        self._cache.set(name, msgspec.msgpack.encode(found), self._config.standing_ms_max)
+        encoded = msgspec.msgpack.encode(found)
+        self._cache.set(name, self._signature(name, encoded) + encoded, self._config.standing_ms_max)
         return found
 
     def judged(self, kind: type[Session | ApiKey], key: str, standing: Standing, until_ns: int) -> Principal:
@@ -158,13 +169,16 @@ class Sessions:
         kept = self._cache.get(name)
         if kept is None:
             return None
-        try:
-            standing = msgspec.msgpack.decode(kept, type=Standing)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        signature, encoded = kept[:_SIGNATURE_BYTES], kept[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(name, encoded)):
             return None
+        standing = msgspec.msgpack.decode(encoded, type=Standing)
         age_ns = now_ns - standing.as_of_ns
         fresh = 0 <= age_ns <= self._config.standing_ms_max * 1_000_000 and standing.as_of_ns > self._changed_ns
         return standing if fresh else None
+
+    def _signature(self, name: str, encoded: bytes) -> bytes:
+        return blake2b(f"{name}\x1f".encode() + encoded, key=self._key, digest_size=_SIGNATURE_BYTES).digest()
 
     def _session(self, records: Records, session_id: str, now_ns: int) -> Standing:
         session = records.get(Session, session_id)

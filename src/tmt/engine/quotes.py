@@ -107,7 +107,7 @@ class Subscriber:
     def __init__(self, board: QuoteBoard, peer: Peer) -> None:
         self._board = board
         self._peer = peer
-        self._symbols: frozenset[str] = frozenset()
+        self._wanted: frozenset[str] = frozenset()
 
     async def hear(self, command: Subscription) -> None:
         """Subscribe or unsubscribe; what is known is sent at once."""
@@ -117,16 +117,16 @@ class Subscriber:
             said = f"there is no {unknown[0][:40]!r}" if unknown else f"name 1 to {SYMBOLS_MAX} symbols"
             raise Refused(400, "", f"{said}; the desk trades {', '.join(self._board.symbols)}")
         subscribes = command.action == "subscribe"
-        self._symbols = self._symbols | wanted if subscribes else self._symbols - wanted
+        self._wanted = self._wanted | wanted if subscribes else self._wanted - wanted
         now_ns = self._board.now_ns()
-        answer = {"type": f"{command.action}d", "server_time_ns": now_ns, "symbols": sorted(self._symbols)}
+        answer = {"type": f"{command.action}d", "server_time_ns": now_ns, "symbols": sorted(self._wanted)}
         self._peer.offer(msgspec.json.encode(answer))
         if subscribes:
             self.tell(self._board.newest(wanted), now_ns)
 
     def tell(self, changed: dict[str, bytes], now_ns: int) -> None:
         """Send quotes of those subscribed to, in one frame."""
-        quotes = [quote for symbol, quote in changed.items() if symbol in self._symbols]
+        quotes = [quote for symbol, quote in changed.items() if symbol in self._wanted]
         if quotes:
             head = b'{"type":"quotes","server_time_ns":%d,"quotes":[' % now_ns
             self._peer.offer(head + b",".join(quotes) + b"]}", may_shed=True)

@@ -146,12 +146,11 @@ class Conversation:
     async def _resume(self, topics: tuple[str, ...], after: int) -> None:
         # Ends in the loop's own thread at the hub's position, so that nothing is missed and nothing comes twice.
         while after < (until := self._hub.position):
-            page = await asyncio.to_thread(self._hub.reader.told_since, after, until, topics, PAGE)
+            page, after = await asyncio.to_thread(self._hub.reader.told_since, after, until, topics, PAGE)
             for told in page:
                 if sees(self.peer.principal, told.account):
                     await self.peer.room()
                     self.peer.offer(self._hub.frame(TOPIC_OF[type(told.message).__name__], told))
-            after = page[-1].position if len(page) == PAGE else until
 
     def _say_subscribed(self) -> None:
         said = _Subscribed(

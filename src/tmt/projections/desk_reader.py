@@ -24,6 +24,9 @@ from tmt.projections.tallies import Tallies
 BATCH: Final = 500
 """Log entries folded while others wait for the lock."""
 
+SCAN_MAX: Final = 20_000
+"""Log entries looked at for one page of the past."""
+
 ORIGINS_MAX: Final = 4_000
 VERDICTS_MAX: Final = 2_000
 """Kept of each gate."""
@@ -150,12 +153,19 @@ class DeskReader:
         with self.lock:
             self._listeners.remove(listener)
 
-    def told_since(self, after: int, until: int, topics: Iterable[str], limit: int) -> list[Told]:
-        """From the log: at most `limit` messages of `topics` with `after` < position ≤ `until`."""
-        kinds = tuple(sorted(kind for kind, topic in TOPIC_OF.items() if topic in set(topics)))
+    def told_since(self, after: int, until: int, topics: Iterable[str], limit: int) -> tuple[list[Told], int]:
+        """From the log: messages of `topics` with `after` < position ≤ `until`, and how far this page reaches.
+
+        A page holds at most `limit` messages and looks at `SCAN_MAX` entries at most; ask again from where it ends.
+        """
+        wanted = set(topics)
+        kinds = tuple(sorted(kind for kind, topic in TOPIC_OF.items() if topic in wanted))
+        reached = min(until, after + SCAN_MAX)
+        found = list(islice(self.log.read(after=after, types=kinds, until=reached), limit))
+        messages = [m.decode(each.body) for each in found]
         with self.lock:
-            found = list(islice(self.log.read(after=after, types=kinds, until=until), limit))
-            return [self._told(recorded, m.decode(recorded.body)) for recorded in found]
+            page = [self._told(*each) for each in zip(found, messages, strict=True)]
+        return page, page[-1].position if len(page) == limit else reached
 
     def _told(self, recorded: Recorded, message: m.Message) -> Told:
         return Told(recorded.position, message, account_of(message, self.orders.account_of), recorded.body)

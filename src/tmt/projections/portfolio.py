@@ -38,14 +38,10 @@ class Portfolio:
     # Fold
 
     def evolve(self, message: m.Message) -> None:
-        """Fold one message. Messages that do not concern money, positions or orders only move the time.
-
-        Market data and the passing of time are logged before what they lead to, so they move nothing themselves.
-        """
+        """Fold one message. Market data and the passing of time come before what they lead to, and move nothing."""
         if isinstance(message, m.MarketDataReceived | m.TimeAdvanced):
             return
-        now_ns = message.occurred_at_ns
-        if now_ns > self.state.now_ns:
+        if (now_ns := message.occurred_at_ns) > self.state.now_ns:
             self.state.now_ns = now_ns
             if now_ns >= self.state.next_turnover_ns:
                 self._turn_over(now_ns)
@@ -80,8 +76,7 @@ class Portfolio:
         self.state.accounts[name] = AccountState(
             account=account, day_start_equity=account.deposit, peak_equity=account.deposit, day_end_ns=day_end
         )
-        ends = (state.day_end_ns for state in self.state.accounts.values())
-        self.state.next_turnover_ns = min(ends)
+        self.state.next_turnover_ns = min(state.day_end_ns for state in self.state.accounts.values())
         self._equity[name] = account.deposit
 
     def _turn_over(self, now_ns: int) -> None:

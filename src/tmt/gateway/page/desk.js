@@ -284,7 +284,7 @@ function show(desk) {
   isDrawingDue = true;
   requestAnimationFrame(() => {
     isDrawingDue = false;
-    draw(newest);
+    if (newest !== null) draw(newest);
   });
 }
 
@@ -328,4 +328,11 @@ for (const table of document.querySelectorAll("table")) {
   for (const head of table.tHead.rows[0].cells) head.setAttribute("role", "columnheader");
 }
 byId("analysis").addEventListener("change", () => show(newest));
+
+// Whoever leaves takes their figures along: the next to log in may not be permitted to see them.
+document.addEventListener("left", () => {
+  newest = null;
+  for (const filled of document.querySelectorAll("tbody, #tallies, #feed-notes, #closed")) filled.replaceChildren();
+  tell("fine");
+});
 poll();

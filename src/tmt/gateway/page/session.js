@@ -24,19 +24,21 @@ async function problemOf(answer) {
 function show(what) {
   for (const id of ["log-in", "change", "desk"]) byId(id).hidden = id !== what;
   byId("who").hidden = what !== "desk";
-  if (what !== "desk") byId(what).querySelector("input:not([type=hidden])").focus();
+  if (what !== "desk") byId(what).querySelector("input:not([hidden])").focus();
 }
 
 function leave() {
   session = null;
   byId("password").value = "";
   byId("totp").value = "";
+  document.dispatchEvent(new Event("left"));
   show("log-in");
 }
 
 async function enter(answer, name) {
   session = { ...(await answer.json()), name };
   byId("who-name").textContent = name;
+  byId("change-name").value = name;
   show(session.must_change_password ? "change" : "desk");
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +12,7 @@ from tmt.adapters.bus.kafka.client import Follower, Membership, Sender, ensure_t
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import heard_of
+from tmt.adapters.clock.monotonic import monotonic_seconds
 from tmt.errors import BusUnavailable, CorruptMessage, StoreUnavailable
 from tmt.ports.event_log import EventLog
 from tmt.remote import AgentHost
@@ -41,7 +41,7 @@ class AgentService:
 
     def __init__(self, config: BusConfig, host: AgentHost, log: EventLog, instance: str) -> None:
         ensure_topics(config)
-        self.started_at = self.turned_at = time.monotonic()
+        self.started_at = self.turned_at = monotonic_seconds()
         self.heard_at = 0.0
         self.answered = 0
         self.unread = 0
@@ -76,12 +76,12 @@ class AgentService:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Follow and answer until `stopping`; `start` comes first."""
-        looked_at = time.monotonic()
+        looked_at = monotonic_seconds()
         while not stopping():
             records = self._follower.poll(POLL_SECONDS)
             for record in records:
                 self._take(record)
-            now = time.monotonic()
+            now = monotonic_seconds()
             if records:
                 self.heard_at = looked_at = now
             elif now - looked_at >= SILENCE_SECONDS:

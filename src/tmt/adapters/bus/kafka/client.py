@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.wire import RECORD_BYTES_MAX
+from tmt.adapters.clock.monotonic import monotonic_seconds
 from tmt.adapters.clock.patience import Patience
 from tmt.errors import BusUnavailable
 from tmt.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
@@ -109,13 +109,13 @@ class Sender:
         Raises:
             BusUnavailable: when the queue stays full.
         """
-        deadline = time.monotonic() + SEND_SECONDS_MAX
+        deadline = monotonic_seconds() + SEND_SECONDS_MAX
         while True:
             try:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
                 self._producer.poll(0)
             except BufferError as error:
-                if time.monotonic() > deadline:
+                if monotonic_seconds() > deadline:
                     raise BusUnavailable(
                         "TMT-B003", "the brokers take nothing", where=self._config.bootstrap
                     ) from error

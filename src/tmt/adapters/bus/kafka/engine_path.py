@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +13,7 @@ from tmt.adapters.bus.kafka.client import Follower, Sender, ensure_topics, topic
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import headers_of
+from tmt.adapters.clock.monotonic import monotonic_seconds
 from tmt.errors import BusUnavailable, CorruptMessage
 from tmt.ports.event_log import Recorded
 from tmt.remote import Answer
@@ -89,12 +89,12 @@ class KafkaPath:
         recorded = sent.recorded
         key = (agent, recorded.position)
         wait_seconds = self._config.resend_milliseconds / 1000
-        give_up = time.monotonic() + self._config.patience_seconds
-        resend_at = time.monotonic() + wait_seconds
+        give_up = monotonic_seconds() + self._config.patience_seconds
+        resend_at = monotonic_seconds() + wait_seconds
         attempt = 0
-        self.waiting_for, self.waiting_since = agent, time.monotonic()
+        self.waiting_for, self.waiting_since = agent, monotonic_seconds()
         while key not in self._answers:
-            now = time.monotonic()
+            now = monotonic_seconds()
             if now >= give_up:
                 raise BusUnavailable(
                     "TMT-B004",

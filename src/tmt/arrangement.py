@@ -1,0 +1,40 @@
+"""How the parts of a desk are laid out over processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tmt.ports.agent_path import AgentPath
+from tmt.remote import RemoteAgent
+from tmt.topology import PATH, AgentParts, build_agents
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How the parts of a desk are laid out; what is decided does not depend on it.
+
+    Attributes:
+        path: the way to agents in other processes; None when there are none.
+        elsewhere: names of the agents that answer over `path`.
+        oracle: market data go through plain Python, one row at a time.
+    """
+
+    path: AgentPath | None = None
+    elsewhere: frozenset[str] = frozenset()
+    oracle: bool = False
+
+    def owner(self) -> str:
+        """Whose snapshots fit: those of the same agents in the same process."""
+        if not self.elsewhere:
+            return "desk"
+        return "engine:" + "+".join(place.name for place in PATH if place.name not in self.elsewhere)
+
+    def agents(self, parts: AgentParts) -> list[Any]:
+        """The eight agents in path order, those elsewhere by their stand-ins."""
+        if self.path is None:
+            return build_agents(parts)
+        path = self.path
+        return [
+            RemoteAgent(place.agent, path) if place.name in self.elsewhere else place.build(parts) for place in PATH
+        ]
