@@ -9,7 +9,7 @@ elsewhere, every message is durable before they hear of it; a log may then end i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -80,6 +80,7 @@ class Runner:
         decision_hash: chains every decision, in order.
         next_sequence: number of the first row of market data not yet seen.
         counts: messages delivered so far, by type.
+        logged: told of each message once it has its place in the log; must not raise.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Runner:
         self._config_hash = config_hash
         self._path = path
         self._owner = owner
+        self.logged: Callable[[m.Message], None] = lambda _: None
         self._timeline: Timeline | None = None
         self._pending: list[Entry] = []
         self._expected: Iterator[Recorded] | None = None
@@ -136,6 +138,7 @@ class Runner:
         body = m.encode(message)
         kind = type(message)
         self._record(message, kind.__name__, body)
+        self.logged(message)
         self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
         if kind in m.DECISIONS:
             self.decision_hash = blake2b(self.decision_hash + body, digest_size=32).digest()

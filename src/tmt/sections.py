@@ -18,6 +18,7 @@ from tmt.domain.instrument import Instrument
 from tmt.engine.config import EngineConfig
 from tmt.market.config import MarketConfig
 from tmt.market.simulator import SimulatorConfig
+from tmt.observability.config import TelemetryConfig
 from tmt.storage_api.config import StorageConfig
 from tmt.topology import AGENT_SECTIONS
 from tmt.venue.config import VenueConfig
@@ -52,6 +53,7 @@ SERVICES: Final[dict[str, Any]] = {
     "engine": EngineConfig,
     "storage": StorageConfig,
     "stores": StoresConfig,
+    "telemetry": TelemetryConfig,
     "web": WebConfig,
 }
 """Sections that say where and how the desk runs. What is decided does not depend on them."""

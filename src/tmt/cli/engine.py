@@ -28,6 +28,7 @@ from tmt.engine.quotes import QuoteBoard
 from tmt.engine.service import EngineParts, create_engine
 from tmt.gateway.following import Following
 from tmt.observability.metrics import Metrics
+from tmt.observability.stages import stages_of
 from tmt.processes import ENGINE, NAMES, open_agents, open_engine
 from tmt.projections.desk_reader import DeskReader
 from tmt.topology import PATH
@@ -101,9 +102,11 @@ def _service(
         probes={"agents": lambda: _agents(path), "reader": following.probe},
         lifespan=(following.lifespan,),
     )
-    app = create_engine(
-        parts, own.access, sections["engine"], sections["web"], own.clock, Metrics("engine"), tls=choice.tls
-    )
+    metrics = Metrics("engine")
+    stages = stages_of(sections["telemetry"], own.clock, metrics.registry)
+    stack.callback(stages.close)
+    desk.runner.logged = stages.see
+    app = create_engine(parts, own.access, sections["engine"], sections["web"], own.clock, metrics, tls=choice.tls)
     return app, loop
 
 
