@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tmt.adapters.bus.kafka.agent_service import AgentService
 from tmt.adapters.bus.kafka.engine_path import KafkaPath
 from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.postgres.database import Database
 from tmt.arrangement import Arrangement
-from tmt.bootstrap import Desk, desk_over
 from tmt.config import Loaded
 from tmt.errors import InputError
 from tmt.ports.clock import Clock
@@ -19,6 +18,9 @@ from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
 from tmt.remote import AgentHost
 from tmt.topology import PATH, AgentParts
+
+if TYPE_CHECKING:
+    from tmt.bootstrap import Desk
 
 ENGINE: Final = "execution"
 """The agent whose process is the engine: it writes the log and hosts the event-time loop and the venue."""
@@ -88,6 +90,8 @@ def open_engine(
     Raises:
         StoreUnavailable, BusUnavailable: when the database or the brokers do not answer.
     """
+    from tmt.bootstrap import desk_over  # noqa: PLC0415 - takes a second to import, and agents do without it
+
     elsewhere = frozenset(NAMES) - {ENGINE, *direct}
     with ExitStack() as stack:
         database = stack.enter_context(open_database(loaded, "tmt-engine"))

@@ -6,7 +6,7 @@ Every instance of an agent folds the whole log in its order, so all instances kn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -18,7 +18,9 @@ from tmt.ports.agent_path import AgentPath
 from tmt.ports.event_log import EventLog, Recorded
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
-from tmt.runner import Agent
+
+if TYPE_CHECKING:
+    from tmt.runner import Agent  # with it comes the compiled scan, which agents do not need
 
 _HEARD: Final = tuple(kind.__name__ for kind in m.ALL if kind is not m.MarketDataReceived)
 """Market data take a place in the log, and agents pass over it."""

@@ -12,10 +12,13 @@ import pytest
 from tests.acceptance.desk_runs import quotes_csv
 from tmt.cli.main import run
 from tmt.cli.registry import COMMANDS
+from tmt.cli.registry_several import SEVERAL
 from tmt.domain.money import decode_hook
 from tools import reference
 
-EXAMPLES = [(entry.name, example) for entry in COMMANDS for example in entry.examples]
+SERVED = {entry.name for entry in SEVERAL} - {"parity"}
+"""Commands that need servers: see test_cli_several.py."""
+EXAMPLES = [(entry.name, each) for entry in COMMANDS if entry.name not in SERVED for each in entry.examples]
 RESULTS = {entry.name: entry.result for entry in COMMANDS}
 FINDS_NOTHING = {"why": 7, "admin key revoke": 3}
 """The id of these examples is in nothing that a test makes."""
@@ -32,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def prepare(name: str) -> None:
     """What an example takes for granted."""
-    if name in {"why", "why-not", "status"}:
+    if name in {"why", "why-not", "status", "parity"}:
         assert run(["replay", "quotes.csv", "--instrument", "EURUSD", "--book", "main"]) == 0
     if name.startswith("book"):
         assert run(["book", "new", "main"]) == 0

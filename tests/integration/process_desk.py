@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
+from threading import Event
 
 import httpx
 
 from tests.integration.several import environment
 from tests.servers.ports import PortLease
-from tmt.access import Role
+from tmt.access import Access, Role
 from tmt.access.opening import open_access
 from tmt.access.people import COMMAND_LINE
 from tmt.adapters.clock.system import SystemClock
@@ -27,23 +28,31 @@ from tmt.processes import ENGINE, NAMES
 from tmt.sections import load_config
 
 READY_SECONDS_MAX = 120.0
+TRADER = "ann"
 
 
 @dataclass
 class Process:
-    """One process of the desk; `ready` is the line it says when it serves."""
+    """One process of the desk; `ready` is in the line that it says when it serves."""
 
     name: str
     words: list[str]
     env: Mapping[str, str]
     log: Path
+    ready: str = "health: "
     process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
 
     def start(self) -> None:
+        self.starts += 1
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tmt", *self.words], stderr=output, stdout=output, env=dict(self.env)
             )
+
+    def wait_until_up(self) -> None:
+        """Until it says that it serves, once for each start."""
+        _wait_until(lambda: self.said().count(self.ready) >= self.starts, [self])
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -67,6 +76,19 @@ class Process:
     def said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def health_url(self) -> str:
+        """Where an agent that is up tells of itself."""
+        return self.said().rpartition(self.ready)[2].split()[0]
+
+
+def _wait_until(true: Callable[[], bool], needed: Iterable[Process]) -> None:
+    deadline, pause = time.monotonic() + READY_SECONDS_MAX, Event()
+    while not true():
+        gone = [each for each in needed if not each.alive()]
+        assert not gone, f"{gone[0].name} ended: {gone[0].said()[-4000:]}"
+        assert time.monotonic() < deadline, {each.name: each.said()[-1000:] for each in needed}
+        pause.wait(0.02)
+
 
 class ProcessDesk:
     """Eight processes, one an agent; the engine trades on the simulator, faster than life.
@@ -74,31 +96,47 @@ class ProcessDesk:
     Attributes:
         processes: by agent's name.
         url: of the engine.
-        key: of a trader, for the header X-API-Key.
+        key, risk_key: of a trader and of somebody of the risk role, for the header X-API-Key.
         loaded: the configuration that the processes run with.
     """
 
-    def __init__(self, folder: Path, dsn: str, bootstrap: str, prefix: str, port: int, *engine: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dsn: str,
+        bootstrap: str,
+        prefix: str,
+        port: int,
+        *engine: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.state = folder / "state"
-        self.env = {**os.environ, **environment(folder, dsn, bootstrap, prefix)}
+        self.env = {**os.environ, **environment(folder, dsn, bootstrap, prefix), **(settings or {})}
         self.loaded: Loaded = load_config(None, environment=self.env)
         self.folder = folder
         self.dsn = dsn
-        self.key = self._prepare()
-        self.processes = {
-            name: Process(name, ["agent", "run", name], self.env, folder / f"{name}.log") for name in NAMES
-        }
-        self.processes[ENGINE].words += ["--state", str(self.state), "--port", str(port), *engine]
+        self._engine_words = engine
+        self.key, self.risk_key = self._prepare()
+        self.processes = {name: self.agent(name) for name in NAMES if name != ENGINE}
+        self.processes[ENGINE] = self.engine(ENGINE, port)
 
-    def _prepare(self) -> str:
+    def agent(self, name: str, instance: int = 0) -> Process:
+        """A process for one agent, not started."""
+        words = ["agent", "run", name, "--instance", str(instance)]
+        return Process(name, words, self.env, self.folder / f"{name}-{instance}.log")
+
+    def engine(self, name: str, port: int) -> Process:
+        """A process for the engine, not started; `name` is the start of its log file's."""
+        words = ["agent", "run", ENGINE, "--state", str(self.state), "--port", str(port), *self._engine_words]
+        return Process(name, words, self.env, self.folder / f"{name}.log", ready="engine at position ")
+
+    def _prepare(self) -> tuple[str, str]:
         with closing(Database(self.dsn, "tmt")) as database:
             database.migrate()
             opened = open_access(self.state, self.loaded.sections["access"], SystemClock(), database)
             with closing(opened.access) as access:
-                access.people.create("ann", Role.TRADER, token_urlsafe(24), by=COMMAND_LINE, must_change=False)
-                made = access.keys.create("ann", "tests", Role.TRADER, 1, by=COMMAND_LINE)
-        return made.secret.text()
+                return _key(access, TRADER, Role.TRADER), _key(access, "ron", Role.RISK)
 
     def start(self) -> None:
         """Every agent, then the engine, which waits for them."""
@@ -107,14 +145,7 @@ class ProcessDesk:
 
     def wait_until_ready(self) -> None:
         """Until the engine answers that it is ready."""
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while time.monotonic() < deadline:
-            gone = [each for each in self.processes.values() if not each.alive()]
-            assert not gone, gone[0].said()
-            if self.is_ready():
-                return
-            time.sleep(0.1)
-        raise AssertionError(self.processes[ENGINE].said())
+        _wait_until(self.is_ready, self.processes.values())
 
     def is_ready(self) -> bool:
         """Whether the engine says that it can do its work."""
@@ -136,12 +167,19 @@ class ProcessDesk:
                     each.kill()
 
 
+def _key(access: Access, person: str, role: Role) -> str:
+    access.people.create(person, role, token_urlsafe(24), by=COMMAND_LINE, must_change=False)
+    return access.keys.create(person, "tests", role, 1, by=COMMAND_LINE).secret.text()
+
+
 @contextmanager
-def process_desk(folder: Path, dsn: str, bootstrap: str, prefix: str, *engine: str) -> Iterator[ProcessDesk]:
+def process_desk(
+    folder: Path, dsn: str, bootstrap: str, prefix: str, *engine: str, settings: Mapping[str, str] | None = None
+) -> Iterator[ProcessDesk]:
     """A desk of eight processes that is ready; `engine` is what its engine's command line has besides."""
     with ExitStack() as stack:
         lease = stack.enter_context(PortLease())
-        desk = ProcessDesk(folder, dsn, bootstrap, prefix, lease.port, *engine)
+        desk = ProcessDesk(folder, dsn, bootstrap, prefix, lease.port, *engine, settings=settings)
         stack.callback(desk.close)
         desk.start()
         desk.wait_until_ready()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from tmt import messages as m
+from tmt.agents.compliance import RuleBook
 from tmt.agents.compliance.rules import DailyLoss
 from tmt.cli.folders import has_log, reading
 from tmt.cli.plan import Plan
@@ -41,13 +43,24 @@ def event_of(path: Path, message_id: str) -> int | None:
 
 def aftermath(path: Path, command: m.StopTrading | m.ResumeTrading) -> Aftermath:
     """What the command brought about in the book in folder `path`, so far."""
-    event = event_of(path, command.message_id)
-    if event is None:
+    if not has_log(path):
         return Aftermath()
+    plan = Plan.of(path)
     with reading(path) as log:
-        if isinstance(command, m.ResumeTrading):
-            return Aftermath(event=event, lifted=_lifted(log, event, command.message_id, _daily_rules(path)))
-        answers = [_answer(log, proposal) for proposal in _closing(log, event, command.message_id)]
+        return aftermath_in(log, command, {} if plan is None else plan.load().sections["rule_books"])
+
+
+def aftermath_in(
+    log: EventLog, command: m.StopTrading | m.ResumeTrading, rule_books: Mapping[str, RuleBook]
+) -> Aftermath:
+    """What the command brought about in a log, so far."""
+    found = log.find(command.message_id, 1)
+    if not found:
+        return Aftermath()
+    event = found[0].position
+    if isinstance(command, m.ResumeTrading):
+        return Aftermath(event=event, lifted=_lifted(log, event, command.message_id, _daily_rules(rule_books)))
+    answers = [_answer(log, proposal) for proposal in _closing(log, event, command.message_id)]
     return Aftermath(
         event=event,
         closing_orders=len(answers),
@@ -71,10 +84,8 @@ def _answer(log: EventLog, proposal: m.Message) -> str:
     return "waiting"
 
 
-def _daily_rules(path: Path) -> frozenset[str]:
+def _daily_rules(books: Mapping[str, RuleBook]) -> frozenset[str]:
     """Rules whose suspensions end with the day: no command lifts them."""
-    plan = Plan.of(path)
-    books = {} if plan is None else plan.load().sections["rule_books"]
     return frozenset(rule.id for book in books.values() for rule in book.rules if isinstance(rule, DailyLoss))
 
 

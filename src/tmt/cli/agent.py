@@ -10,16 +10,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tmt.adapters.bus.kafka.agent_service import TURN_SECONDS_MAX, AgentService
-from tmt.cli import engine
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
-from tmt.cli.plan import Plan
-from tmt.cli.services import Ports
-from tmt.cli.session import Interruption, ends_after, interruptible
+from tmt.cli.interruption import Interruption, ends_after, interruptible
 from tmt.cli.settings import load_settings
-from tmt.cli.shared import ENGINE_PORT
 from tmt.cli.terminal import Terminal
-from tmt.cli.up import plan_of, refuse_out_of_range
 from tmt.config import Loaded
 from tmt.errors import InputError
 from tmt.observability.metrics import Metrics
@@ -52,6 +47,13 @@ def run(  # noqa: PLR0913, PLR0917 - an argument for each option
     with interruptible() as interruption:
         if ENGINE not in wanted:
             return _run_agents(terminal, chosen, interruption, wanted, str(instance), port or 0, seconds)
+        # What only the engine needs takes a second to import, which an agent that was killed does not have.
+        from tmt.cli import engine
+        from tmt.cli.plan import Plan
+        from tmt.cli.services import Ports
+        from tmt.cli.shared import ENGINE_PORT
+        from tmt.cli.up import plan_of, refuse_out_of_range
+
         refuse_out_of_range(speed, seed, history, seconds, Ports(engine=port))
         folder = chosen.books.ensure(chosen.book_name)
         plan = plan_of(chosen, feed, instrument, seed, history, Plan.of(folder))

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import click
 
+from tmt.cli.entries import Argument, Command, Option
 from tmt.cli.exit_codes import MEANINGS
 from tmt.cli.folders import Chosen
-from tmt.cli.entries import Argument, Command, Option
 from tmt.cli.registry import COMMANDS, GROUPS
 from tmt.cli.terminal import Terminal
 

@@ -19,8 +19,9 @@ from tmt.adapters.feed.posted import PostedFeed
 from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
+from tmt.cli.interruption import Interruption, ends_after
 from tmt.cli.plan import Plan
-from tmt.cli.session import Interruption, Session, ends_after
+from tmt.cli.session import Session
 from tmt.cli.shared import Shared, shared
 from tmt.cli.terminal import Terminal
 from tmt.engine.desk_loop import DeskLoop

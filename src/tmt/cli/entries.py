@@ -89,7 +89,7 @@ SEED: Final = Option(
 REASON: Final = Option(("--reason",), "Why; kept in the log.", metavar="TEXT", required=True)
 SHARED: Final = Option(
     ("--shared",),
-    "The people of a desk of several processes (`tmt config show stores`), not of the state folder.",
+    "The desk of several processes, in the database of `tmt config show stores`, not the state folder.",
     "flag",
 )
 ACCOUNT: Final = Option(

@@ -91,7 +91,7 @@ FIXES: Final = {
 
 def explanations() -> dict[str, str]:
     """Code -> meaning, sorted by code."""
-    from tmt import books, storage_api, web
+    from tmt import books, engine, storage_api, web
     from tmt.access import refusals
     from tmt.adapters import series
     from tmt.adapters.feed import errors as feed
@@ -103,6 +103,7 @@ def explanations() -> dict[str, str]:
                 **_HERE,
                 **refusals.ERROR_CODES,
                 **books.ERROR_CODES,
+                **engine.ERROR_CODES,
                 **feed.ERROR_CODES,
                 **postgres.ERROR_CODES,
                 **series.ERROR_CODES,

@@ -60,7 +60,7 @@ SEVERAL: Final = (
         ("gateway", "run"),
         "Run the gateway of a desk of several processes: the page, the REST API and the stream.",
         "tmt.cli.serve:gateway",
-        ("tmt gateway run --for 1", "tmt gateway run --engine https://127.0.0.1:9001 --tls --for 1"),
+        ("tmt gateway run --port 0 --for 1", "tmt gateway run --engine https://127.0.0.1:9001 --tls --port 0 --for 1"),
         "Reads the log in the database; sends commands to the engine.",
         (
             Option(("--port",), "Port; 0 takes any that is free.", "whole", metavar="N", default=8000),
@@ -78,7 +78,7 @@ SEVERAL: Final = (
         ("storage", "run"),
         "Run the storage API of a desk of several processes.",
         "tmt.cli.serve:storage",
-        ("tmt storage run --for 1", "tmt storage run --port 0 --for 1"),
+        ("tmt storage run --port 0 --for 1", "tmt storage run --tls --port 0 --for 1"),
         "Folds the log in the database into series (TimescaleDB, or PostgreSQL alone) and serves them.",
         (
             Option(("--port",), "Port; 0 takes any that is free.", "whole", metavar="N", default=8001),

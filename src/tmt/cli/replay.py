@@ -8,9 +8,10 @@ from pathlib import Path
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.cli.folders import Chosen
+from tmt.cli.interruption import ends_after, interruptible
 from tmt.cli.plan import Plan
 from tmt.cli.progress import Progress
-from tmt.cli.session import Session, ends_after, finish, interruptible, open_session, same_command
+from tmt.cli.session import Session, finish, open_session, same_command
 from tmt.cli.terminal import Terminal
 from tmt.cli.why import parse_time
 from tmt.domain.identity import derive_id

@@ -8,7 +8,7 @@ from tmt.adapters.door.http import HttpDoor
 from tmt.adapters.series.timescale import TimescaleSeries
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
-from tmt.cli.session import ends_after, interruptible
+from tmt.cli.interruption import ends_after, interruptible
 from tmt.cli.shared import shared, wait
 from tmt.cli.terminal import Terminal
 from tmt.gateway.service import GatewayParts, create_gateway

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tmt.errors import AdapterUnavailable, TmtError
+import msgspec
+
+from tmt.errors import AdapterUnavailable
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 FREE_BYTES_MIN: Final = 64 * 1024 * 1024
 """Room on the book's disk below which its log no longer counts as writable."""
-
-SERIES_MEMORY_MB: Final = 128
 
 
 class Ports(NamedTuple):
@@ -94,16 +94,13 @@ def services(terminal: Terminal, embedded: Embedded, ports: Ports) -> Iterator[N
 
 
 def _start(terminal: Terminal, service: _Service, ports: Ports, resources: ExitStack, servers: list[Server]) -> None:
-    from tmt.web.server import serve
-
     wanted: int | None = getattr(ports, service.key)
     port = getattr(USUAL, service.key) if wanted is None else wanted
-    web = service.embedded.loaded.sections["web"]
     with ExitStack() as own:
         try:
-            server = serve(service.app(own), port, name=service.name, limits=web.limits)
-        except TmtError as error:
-            if wanted is not None or not isinstance(error, AdapterUnavailable):
+            server = service.serve(port, own)
+        except AdapterUnavailable as error:
+            if wanted is not None:
                 raise
             terminal.say(f"{error.code}: {error.what}; the desk runs without its {service.name}: {error.fix}")
             return
@@ -121,6 +118,13 @@ class _Service:
         self.embedded = embedded
         self._access = access
         self._door = door
+
+    def serve(self, port: int, resources: ExitStack) -> Server:
+        """Serve it; what it holds open is left to `resources`."""
+        from tmt.web.server import serve
+
+        limits = self.embedded.loaded.sections["web"].limits
+        return resources.enter_context(serve(self.app(resources), port, name=self.name, limits=limits))
 
     def app(self, resources: ExitStack) -> ASGIApp:
         """The application; what it holds open is left to `resources`."""
@@ -160,24 +164,21 @@ class _Gateway(_Service):
 class _Storage(_Service):
     key, name, shown = "storage", "storage API", "storage API"
 
-    def app(self, resources: ExitStack) -> ASGIApp:
-        from tmt.adapters.series.duckdb import DuckDbSeries
-        from tmt.storage_api.sandbox import Sandbox
-        from tmt.storage_api.service import create_storage_api
-        from tmt.storage_api.writer import SeriesWriter
+    def serve(self, port: int, resources: ExitStack) -> Server:
+        from tmt.storage_api.opening import storage_api
 
         embedded = self.embedded
-        book = embedded.book
-        series = DuckDbSeries(book / "series.duckdb", book / "series", memory_max_mb=SERIES_MEMORY_MB)
-        resources.callback(series.close)
-        series.prepare()
-        return create_storage_api(
-            log=self._log(resources),
-            series=series,
-            writer=SeriesWriter(self._log(resources), series),
-            sandbox=Sandbox(series, book / "series-copies", embedded.clock),
-            access=self._access,
-            config=embedded.loaded.sections["web"],
+        sections = embedded.loaded.sections
+        return resources.enter_context(
+            storage_api(
+                log=self._log(resources),
+                followed=self._log(resources),
+                store=embedded.book / "series",
+                access=self._access,
+                clock=embedded.clock,
+                config=msgspec.structs.replace(sections["storage"], port=port),
+                web=sections["web"],
+            )
         )
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from tmt import messages as m
+from tmt.adapters.event_log.postgres import PostgresEventLog
+from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.adapters.inbox.sqlite import SqliteInbox
 from tmt.books import Books
-from tmt.cli.aftermath import aftermath, event_of
+from tmt.cli.aftermath import aftermath, aftermath_in, event_of
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen
 from tmt.cli.plan import Plan
 from tmt.cli.results import BookCommanded, CommandGiven
 from tmt.cli.session import open_session, person
+from tmt.cli.settings import load_settings
 from tmt.cli.terminal import Terminal
 from tmt.errors import AdapterUnavailable, InputError, StoreUnavailable, TmtError
+from tmt.processes import open_database
 
 ANSWER_SECONDS_MAX: Final = 2.0
 REASON_LENGTH_MAX: Final = 500
@@ -28,24 +33,24 @@ _POLL_SECONDS: Final = 0.02
 PersonsCommand = m.StopTrading | m.ResumeTrading
 
 
-def stop(terminal: Terminal, chosen: Chosen, flatten: bool, reason: str) -> int:
+def stop(terminal: Terminal, chosen: Chosen, flatten: bool, reason: str, shared: bool) -> int:
     """`tmt stop`."""
     who, now, text = person(), str(time.time_ns()), _checked(reason)
 
     def command(book: str) -> m.StopTrading:
         return m.StopTrading.root(who, 0, who, now, book, person=who, reason=text, flatten=flatten)
 
-    return _give(terminal, chosen, command)
+    return _give_shared(terminal, chosen, command("shared")) if shared else _give(terminal, chosen, command)
 
 
-def resume(terminal: Terminal, chosen: Chosen, reason: str) -> int:
+def resume(terminal: Terminal, chosen: Chosen, reason: str, shared: bool) -> int:
     """`tmt resume`."""
     who, now, text = person(), str(time.time_ns()), _checked(reason)
 
     def command(book: str) -> m.ResumeTrading:
         return m.ResumeTrading.root(who, 0, who, now, book, person=who, reason=text)
 
-    return _give(terminal, chosen, command)
+    return _give_shared(terminal, chosen, command("shared")) if shared else _give(terminal, chosen, command)
 
 
 def _checked(reason: str) -> str:
@@ -80,6 +85,24 @@ def _give(terminal: Terminal, chosen: Chosen, command_for: Callable[[str], Perso
     if not entries:
         raise next(iter(failures.values()))
     return _answered(terminal, next(iter(commands.values())), entries, failures, missed, named=chosen.book is not None)
+
+
+def _give_shared(terminal: Terminal, chosen: Chosen, command: PersonsCommand) -> int:
+    """Through the database that several processes share; the engine obeys, at its next start if it is away."""
+    loaded = load_settings(chosen.config_folder, chosen.overrides)
+    with open_database(loaded, "tmt-command") as database:
+        inbox = PostgresInbox(database)
+        inbox.put(command)
+        with closing(PostgresEventLog(database, writer=False, source="command")) as log:
+            deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX
+            while not log.contains(command.message_id) and time.monotonic() < deadline_seconds:
+                time.sleep(_POLL_SECONDS)
+            brought = aftermath_in(log, command, loaded.sections["rule_books"])
+        inbox.close()
+    taken_by = "nobody yet" if brought.event is None else "running desk"
+    given = msgspec.structs.asdict(brought)
+    entry = BookCommanded(book=database.where, message_id=command.message_id, taken_by=taken_by, **given)
+    return _answered(terminal, command, [entry], {}, (), named=True)
 
 
 def _running(terminal: Terminal, books: Books) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ from typing import Final
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.cli.folders import Chosen
+from tmt.cli.interruption import Interruption, ends_after, interruptible
 from tmt.cli.live import LiveView, log_line
 from tmt.cli.plan import Plan
 from tmt.cli.replay import refuse_seed, refuse_speed
 from tmt.cli.services import USUAL, Embedded, Ports, services
-from tmt.cli.session import Interruption, Session, ends_after, finish, interruptible, open_session
+from tmt.cli.session import Session, finish, open_session
 from tmt.cli.terminal import Terminal
 from tmt.engine.quotes import QuoteBoard
 from tmt.errors import InputError

@@ -32,6 +32,7 @@ class Door(Protocol):
         """Run `command` once, however often its message id is submitted; durable when it returns.
 
         Raises:
+            InputError: it is no command, or its id was used for another one.
             AdapterUnavailable: the desk is busy (nothing was taken), or cannot be reached.
             OutcomeUnknown: the desk was reached but did not answer in time; submit the same command again to learn.
         """

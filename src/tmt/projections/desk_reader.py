@@ -174,9 +174,8 @@ class DeskReader:
         kind = recorded.type
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if kind == m.MarketDataReceived.__name__ and not self._listeners:
-            # Rows are many and only the newest are shown: unpacked when somebody looks, here they only move the time.
+            # Rows are many and only the newest are shown: they are decoded when somebody looks.
             self._market_data = recorded
-            self.portfolio.evolve(m.TimeAdvanced.root("reader", recorded.occurred_at_ns))
         else:
             self._fold_message(recorded, m.decode(recorded.body))
         self.position = recorded.position

@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from threading import Lock
 
 from tmt.access import Access
 from tmt.adapters.postgres.database import Database
@@ -17,7 +16,6 @@ from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.series import Series
 from tmt.storage_api.config import StorageConfig
-from tmt.storage_api.routes import Store
 from tmt.storage_api.sandbox import Sandbox
 from tmt.storage_api.service import create_storage_api
 from tmt.storage_api.writer import SeriesWriter
@@ -60,8 +58,9 @@ def storage_api(
         series, sandbox = _open(store, clock, config, stack)
         series.prepare()
         writer = SeriesWriter(followed, series, config.retain_days * DAY_NS)
-        stored = Store(log, Lock(), series, writer, sandbox)
-        app = create_storage_api(stored, access=access, config=web, tls=tls is not None)
+        app = create_storage_api(
+            log=log, series=series, writer=writer, sandbox=sandbox, access=access, config=web, tls=tls is not None
+        )
         with serve(
             app,
             config.port,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 from litestar import Litestar
@@ -13,8 +13,10 @@ from litestar.types import ASGIApp
 
 from tmt.access import Access
 from tmt.observability.metrics import Metrics
+from tmt.ports.event_log import EventLog
 from tmt.ports.series import Series
 from tmt.storage_api.routes import Store, routes
+from tmt.storage_api.sandbox import Sandbox
 from tmt.storage_api.writer import SeriesWriter
 from tmt.web.config import WebConfig
 from tmt.web.health import Probe
@@ -24,22 +26,33 @@ BEHIND_MAX: Final = 10_000
 """Messages that the series may be behind the log before the service says that it is not ready."""
 
 
-def create_storage_api(store: Store, *, access: Access, config: WebConfig, tls: bool = False) -> ASGIApp:
-    """The service, to be given to `tmt.web.server.serve`.
+def create_storage_api(
+    *,
+    log: EventLog,
+    series: Series,
+    writer: SeriesWriter,
+    sandbox: Sandbox | None,
+    access: Access,
+    config: WebConfig,
+    tls: bool = False,
+) -> ASGIApp:
+    """The service, to be given to `tmt.web.server.serve`; while it is served it writes the series.
 
     Args:
-        store: closed by the caller, after the service. Its writer runs in a thread of its own from when the service
-            starts until it stops, so it must follow another object than `store.log`.
+        log: for reading; another object than the writer's, which belongs to the writer's thread.
+        series: what is read, and what `writer` writes; closed by the caller, after the service.
+        writer: runs in a thread of its own from when the service starts until it stops.
+        sandbox: runs statements; None where the series cannot be copied, and then statements are refused (501).
         access: who may read.
         config: bounds, and who may reach it.
         tls: whether it is reached over TLS.
     """
-    following = _Following(store.writer)
+    following = _Following(writer)
     return create_service(
         "storage-api",
-        routes(store),
+        routes(Store(log, Lock(), series, writer, sandbox)),
         access=access,
-        probes={"series": lambda: _look_at(store.series), "writer": following.look},
+        probes={"series": lambda: _look_at(series), "writer": following.look},
         config=config,
         metrics=Metrics("storage-api"),
         title="TMT storage API",

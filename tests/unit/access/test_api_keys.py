@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.access.desk import HOME, PASSWORD, Desk
@@ -106,6 +107,19 @@ def test_a_key_ends_with_itself_and_with_what_its_owner_may(
     desk.clock.forward(desk.config.standing_ms_max / 1000 + 0.000_001)
     assert code(elsewhere, key.secret.text()) == "TMT-A004"
     elsewhere.close()
+
+
+@pytest.mark.parametrize(
+    "less", [{"role": "viewer"}, {"accounts": ("second",)}, {"accounts": ("main",)}], ids=["role", "other", "one"]
+)
+def test_a_key_never_permits_more_than_its_owner_may_now_whatever_else_says(
+    desk: Desk, less: dict[str, object]
+) -> None:
+    desk.add("ann", Role.TRADER)
+    made = desk.access.keys.create("ann", "load", Role.TRADER, 1, by=COMMAND_LINE)
+    with desk.store.changing("people") as records:
+        records.put(msgspec.structs.replace(desk.access.people.get("ann"), **less))
+    assert code(desk, made.secret.text()) == "TMT-A004"
 
 
 @pytest.mark.parametrize(

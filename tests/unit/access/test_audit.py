@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import apsw
@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.access.desk import SECOND_NS, Desk
 from tmt.access import Access, Secret
+from tmt.access import audit as audit_module
 from tmt.access.audit import DETAIL_BYTES_MAX, Audit, Head
 from tmt.errors import CorruptLog, StoreUnavailable
 from tmt.ports.access_store import AuditEntry
@@ -163,6 +164,18 @@ def test_each_of_many_threads_is_told_the_place_of_its_own_entry(desk: Desk) -> 
         told = dict(threads.map(append, range(300)))
     assert {entry.position: entry.subject for entry in desk.access.audit.read(limit=500)} == told
     assert desk.access.audit.verify().position == 300
+
+
+def test_what_waits_is_stored_in_bounded_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_module, "_BATCH_MAX", 3)
+    audit = desk.access.audit
+    with ThreadPoolExecutor(11) as threads:
+        with audit._turn:
+            appends = [threads.submit(audit.append, "ann", "password", "act", "thing", "done") for _ in range(11)]
+            while len(audit._waiting) < 11:
+                wait(appends, timeout=0.01)
+        assert sorted(append.result(10) for append in appends) == list(range(1, 12))
+    assert audit.verify().position == 11
 
 
 def test_every_thread_is_told_when_nothing_can_be_stored_and_later_ones_are_stored(desk: Desk, tmp_path: Path) -> None:

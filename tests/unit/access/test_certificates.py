@@ -217,12 +217,20 @@ def test_a_service_without_the_authoritys_key_goes_on_until_a_renewal_is_due(
     assert caught.value.code == "TMT-A017"
 
 
-@pytest.fixture(params=["other service", "no certificate", "other key"])
-def spoiled(request: pytest.FixtureRequest, files: dict[str, ServiceFiles]) -> ServiceFiles:
+@pytest.fixture(params=["other service", "no certificate", "other key", "other authority"])
+def spoiled(
+    request: pytest.FixtureRequest, files: dict[str, ServiceFiles], tmp_path: Path, clock: HandClock
+) -> ServiceFiles:
     engine, gateway = files["engine"].own, files["gateway"].own.read_bytes()
     key, mark, certificate = engine.read_bytes().partition(b"-----BEGIN CERTIFICATE")
     foreign_key = gateway.partition(b"-----BEGIN CERTIFICATE")[0]
-    content = {"other service": gateway, "no certificate": key, "other key": foreign_key + mark + certificate}
+    foreign = ensure_certificates(tmp_path / "foreign", ("engine",), clock)["engine"].own.read_bytes()
+    content = {
+        "other service": gateway,
+        "no certificate": key,
+        "other key": foreign_key + mark + certificate,
+        "other authority": foreign,
+    }
     engine.write_bytes(content[str(request.param)])
     return files["engine"]
 

@@ -266,6 +266,14 @@ def test_checks_at_a_time_are_bounded(desk: Desk, tmp_path: Path) -> None:
     narrow.close()
 
 
+def test_a_flood_of_log_ins_has_threads_of_its_own(desk: Desk) -> None:
+    desk.add("ann", Role.TRADER)
+    floods = [desk.access.slow.submit(desk.log_in, f"person-{number}", "wrong") for number in range(20)]
+    assert desk.access.slow.submit(desk.log_in, "ann").result(10).session_id
+    assert {type(flood.exception(10)) for flood in floods} == {AccessRefused}
+    assert desk.access.slow._max_workers == desk.config.password_cost.checks_max
+
+
 def test_the_packaged_cost_is_what_rfc_9106_asks_for() -> None:
     config = load_config(None).sections["access"]
     assert isinstance(config, AccessConfig)

@@ -1,6 +1,7 @@
 """People: who is made, changed and disabled, and what that ends."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -140,6 +141,17 @@ def test_guessing_the_current_password_with_a_session_in_hand_is_slowed(desk: De
 
     assert [guess() for _ in range(6)] == ["TMT-A005"] * 4 + ["TMT-A006"] * 2
     assert [entry.outcome for entry in desk.access.audit.newest(limit=4)] == ["failed"] * 4
+
+
+def test_the_right_current_password_forgives_the_wrong_ones(desk: Desk) -> None:
+    desk.add("ann", Role.TRADER)
+    ann = desk.who(desk.log_in("ann").access_token)
+    passwords = [PASSWORD, "another good one", "and a third one"]
+    for current, new in pairwise(passwords):
+        for _ in range(3):
+            with pytest.raises(InputError):
+                desk.access.people.set_password("ann", new, by=ann, current="wrong")
+        desk.access.people.set_password("ann", new, by=ann, current=current)
 
 
 def test_a_password_that_another_person_set_must_be_changed(desk: Desk) -> None:

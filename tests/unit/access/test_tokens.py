@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jwt
-import msgspec
 import pytest
 
 from tests.unit.access.desk import HOME, SECOND_NS, SECRET, Desk
 from tmt.access import AccessRefused, Operation, Role
 from tmt.access.people import COMMAND_LINE
-from tmt.access.sessions import Standing
 from tmt.errors import InputError, StoreUnavailable
 from tmt.ports.access_store import ApiKey, Session
 
@@ -84,6 +82,7 @@ FORGERIES: dict[str, Callable[[str], str]] = {
     "from the future": lambda token: jwt.encode(
         {**claims_of(token), "iat": 2_000_000_000, "exp": 2_000_000_600}, SIGNING_KEY, "HS256"
     ),
+    "too long, signed": lambda token: jwt.encode({**claims_of(token), "jti": "a" * 3000}, SIGNING_KEY, "HS256"),
     "too long": lambda token: token + "A" * 3000,
     "no token": lambda _: "x",
     "not ASCII": lambda _: "ä.ö.ü",
@@ -277,21 +276,36 @@ def test_a_store_that_is_gone_lets_nobody_in(desk: Desk, ann: str) -> None:
         desk.log_in("ann")
 
 
-@pytest.mark.parametrize("age_ms", [-1, 501, 10**9])
-def test_what_a_cache_says_of_another_time_is_not_believed(desk: Desk, ann: str, age_ms: int) -> None:
+@pytest.mark.parametrize(
+    ("age_ms", "signed", "believed"),
+    [
+        (-1, True, False),
+        (0, True, True),
+        (500, True, True),
+        (501, True, False),
+        (10**9, True, False),
+        (0, False, False),
+    ],
+)
+def test_what_a_cache_says_is_believed_for_half_a_second_and_only_if_the_desk_signed_it(
+    desk: Desk, ann: str, age_ms: int, signed: bool, believed: bool
+) -> None:
     principal = desk.who(ann)
     desk.access.log_out(principal)
     desk.clock.forward(1)
-    lie = Standing(
-        as_of_ns=desk.clock.time_ns - age_ms * 1_000_000,
-        principal=principal,
-        expires_at_ns=2**62,
-        seen_ns=0,
-        digest=b"",
-    )
-    desk.cache.set(f"session {principal.session_id}", msgspec.msgpack.encode(lie), 10**6)
-    assert code(desk, ann) == "TMT-A004"
-    desk.cache.set(f"session {principal.session_id}", b"\xc1 no standing", 10**6)
+    desk.lie(principal, desk.clock.time_ns - age_ms * 1_000_000, signed=signed)
+    if believed:
+        assert desk.who(ann) == principal
+    else:
+        assert code(desk, ann) == "TMT-A004"
+
+
+@pytest.mark.parametrize("kept", [b"", b"x", bytes(16), bytes(200), b"\xc1" * 40])
+def test_what_a_cache_says_without_sense_is_not_believed(desk: Desk, ann: str, kept: bytes) -> None:
+    principal = desk.who(ann)
+    desk.access.log_out(principal)
+    desk.clock.forward(1)
+    desk.cache.set(f"session {principal.session_id}", kept, 10**6)
     assert code(desk, ann) == "TMT-A004"
 
 

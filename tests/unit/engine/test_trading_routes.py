@@ -202,7 +202,8 @@ BAD: tuple[dict[str, Any], ...] = (
 
 
 def test_what_is_no_order_is_refused(desk: Desk, engine: Served) -> None:
-    answers = [(change, place(engine, wanted(desk, **change))) for change in BAD]
+    orders = [(change, {**wanted(desk, f"n{number}"), **change}) for number, change in enumerate(BAD)]
+    answers = [(change, place(engine, order)) for change, order in orders]
     assert [(change, answer.status_code) for change, answer in answers if answer.status_code != 400] == []
     assert {answer.headers["content-type"] for _, answer in answers} == {"application/problem+json"}
     assert "OrderSubmitted" not in desk.runner.counts

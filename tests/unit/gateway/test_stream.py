@@ -1,5 +1,6 @@
 """Does the stream say everything once, in order, to whom it may, and never wait for a slow client?"""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +9,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from litestar import Litestar
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.integration.simulated import take
 from tests.unit.access.desk import PASSWORD
-from tests.unit.gateway.desk import ACCOUNT, Gateway, gateway, order
+from tests.unit.engine.running import started_desk
+from tests.unit.gateway.desk import ACCOUNT, BATCHES, Gateway, gateway, order
+from tests.unit.web.peers import PRINCIPAL, Slow
 from tests.unit.web.rig import web_config
 from tmt.access import Role
 from tmt.access.people import COMMAND_LINE
+from tmt.adapters.clock.system import SystemClock
+from tmt.adapters.event_log.sqlite import SqliteEventLog
+from tmt.gateway.following import Following
+from tmt.gateway.stream import Hub, Subscribe
 from tmt.projections.audience import TOPICS
+from tmt.projections.desk_reader import DeskReader
+from tmt.web.sockets import Peer
 
 SECONDS = 15
 PEOPLES_TOPICS = ["orders", "fills", "decisions"]
@@ -143,6 +154,42 @@ def test_rows_of_market_data_are_heard_as_the_newest_quotes(tmp_path: Path) -> N
     quotes = frame["message"]["quotes"]
     assert {quote["instrument"] for quote in quotes} <= set(served.desk.feed.symbols)
     assert all(isinstance(quote["bid"], str) and quote["time_ns"] for quote in quotes)
+
+
+def test_what_is_said_while_a_slow_client_still_hears_the_past_comes_once_and_after_it(tmp_path: Path) -> None:
+    desk = started_desk(tmp_path / "book", BATCHES)
+    log = SqliteEventLog(next((tmp_path / "book").glob("*.sqlite")), read_only=True)
+
+    async def run() -> list[dict[str, Any]]:
+        reader = DeskReader(log, desk.runner.agents)
+        reader.catch_up()
+        hub, slow = Hub(Following(reader, SystemClock()), SystemClock()), Slow()
+        async with hub.lifespan(Litestar()), asyncio.timeout(30):
+            peer = Peer(slow, PRINCIPAL, 100)  # type: ignore[arg-type]
+            conversation = hub.join(peer)
+            writing = asyncio.create_task(peer.write())
+            resuming = asyncio.create_task(conversation.hear(Subscribe(topics=("market",), after=0)))
+            while peer._room.is_set():  # noqa: ASYNC110 - nothing tells that room has run out
+                await asyncio.sleep(0.01)
+            take(desk, BATCHES + 3)
+            reader.catch_up()
+            await asyncio.sleep(0)
+            slow.reads.set()
+            await resuming
+            while not any(frame["type"] == "subscribed" for frame in slow.taken):
+                slow.has_taken.clear()
+                await slow.has_taken.wait()
+            writing.cancel()
+            conversation.close()
+        return [frame for frame in slow.taken if frame["type"] == "message"]
+
+    try:
+        heard = [frame["position"] for frame in asyncio.run(run())]
+        names = {kind.__name__ for kind in TOPICS["market"]}
+        assert heard == [each.position for each in log.read() if each.type in names]
+    finally:
+        log.close()
+        desk.close()
 
 
 # Who hears it

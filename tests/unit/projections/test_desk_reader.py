@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.simulated import ACCOUNT, SYMBOL, make_desk, proposal, take
+from tests.integration.simulated import ACCOUNT, make_desk, proposal, take
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.bootstrap import Desk
@@ -75,7 +75,7 @@ def test_an_order_is_followed_from_its_proposal_to_its_fill(desk: Desk, log: Sql
     proposed = buy(desk, quantity=Decimal(2000))
     reader.catch_up()
     [order] = reader.orders_of_trail(proposed.message_id)
-    assert (order.status, order.person, order.account, order.filled) == ("submitted", "a trader", ACCOUNT, 0)
+    assert (order.status, order.person, order.account, order.filled) == ("submitted", "a trader", ACCOUNT, Decimal(0))
     take(desk, 45)
     reader.catch_up()
     filled = reader.order(order.client_order_id)
@@ -144,12 +144,29 @@ def test_what_was_missed_can_be_read_again_by_topic(desk: Desk, log: SqliteEvent
     buy(desk)
     take(desk, 45)
     reader.catch_up()
-    missed = reader.told_since(began, reader.position, ("orders", "fills"), 1000)
+    missed, reached = reader.told_since(began, reader.position, ("orders", "fills"), 1000)
+    assert reached == reader.position
     names = [type(each.message).__name__ for each in missed]
     assert names[:2] == ["OrderProposed", "OrderSubmitted"]
     assert "OrderFilled" in names
     assert "BarClosed" not in names
-    assert reader.told_since(began, reader.position, ("orders", "fills"), 1) == missed[:1]
+    assert reader.told_since(began, reader.position, ("orders", "fills"), 1) == (missed[:1], missed[0].position)
+
+
+def test_a_long_past_is_read_in_pages_that_miss_nothing(
+    desk: Desk, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_reader, "SCAN_MAX", 50)
+    buy(desk)
+    reader = reader_of(desk, log)
+    heard: list[Told] = []
+    after = pages = 0
+    while after < reader.position:
+        page, after = reader.told_since(after, reader.position, ("orders", "analysis"), 3)
+        heard, pages = heard + page, pages + 1
+    wanted = {kind for kind, topic in TOPIC_OF.items() if topic in ("orders", "analysis")}
+    assert [each.position for each in heard] == [each.position for each in log.read() if each.type in wanted]
+    assert pages >= reader.position // 50
 
 
 def test_every_message_but_the_passing_of_time_has_a_topic() -> None:
@@ -172,4 +189,3 @@ def test_every_message_that_names_an_account_is_that_accounts(desk: Desk, log: S
 def test_an_order_that_nobody_knows_is_nobodys() -> None:
     cancel = m.CancelOrder.root("person", 1, "x", client_order_id="unheard", person="a trader")
     assert account_of(cancel, lambda _: None) == UNKNOWN
-    assert SYMBOL

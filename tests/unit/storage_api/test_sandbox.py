@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +12,10 @@ import pytest
 
 from tests.unit.storage_api.stored import one_of_each
 from tmt.adapters.series.duckdb import DuckDbSeries
-from tmt.errors import InputError
+from tmt.errors import AdapterUnavailable, InputError
 from tmt.ports.series import LIMIT_MAX, NOTHING, Mark, Window
-from tmt.storage_api.sandbox import COPY_SECONDS, STATEMENT_BYTES_MAX, Sandbox
+from tmt.storage_api import sandbox as running
+from tmt.storage_api.sandbox import AT_ONCE_MAX, COPY_SECONDS, STATEMENT_BYTES_MAX, Sandbox
 
 SECRET = "canary-5eb1d3"
 
@@ -184,7 +185,14 @@ def clock() -> StillClock:
 
 @pytest.fixture(scope="module")
 def sandbox(series: DuckDbSeries, folder: Path, clock: StillClock) -> Iterator[Sandbox]:
-    opened = Sandbox(series, folder / "copies", clock)
+    opened = Sandbox(series, folder / "copies", clock, seconds_max=60)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def strict(series: DuckDbSeries, folder: Path, clock: StillClock) -> Iterator[Sandbox]:
+    opened = Sandbox(series, folder / "copies-of-strict", clock)
     yield opened
     opened.close()
 
@@ -210,6 +218,11 @@ def environment_of(child: str) -> bytes | None:
         return Path(f"/proc/{child}/environ").read_bytes()
     except OSError:
         return None
+
+
+def keep_asking(sandbox: Sandbox, others: list[Future[pa.Table]]) -> None:
+    while not all(each.done() for each in others):
+        sandbox.run("SELECT 1")
 
 
 def first(table: pa.Table) -> object:
@@ -256,8 +269,8 @@ def test_a_hostile_statement_is_refused_and_changes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("statement", GREEDY)
-def test_a_statement_without_end_or_measure_is_ended(sandbox: Sandbox, statement: str) -> None:
-    assert refusal(sandbox, statement).code in ("TMT-Q004", "TMT-Q006", "TMT-Q007")
+def test_a_statement_without_end_or_measure_is_ended(strict: Sandbox, statement: str) -> None:
+    assert refusal(strict, statement).code in ("TMT-Q004", "TMT-Q006", "TMT-Q007")
 
 
 @pytest.mark.parametrize("statement", LARGE)
@@ -270,9 +283,9 @@ def test_the_process_that_runs_a_statement_knows_nothing_of_this_one(
 ) -> None:
     monkeypatch.setenv("TMT_SECRET", SECRET)
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(sandbox.run, "SELECT sleep_ms(1000) FROM range(1)")
+        sleeping = pool.submit(sandbox.run, "SELECT sleep_ms(1000) FROM range(1)")
         environments = []
-        while not running.done():
+        while not sleeping.done():
             environments += [environment for child in children() if (environment := environment_of(child)) is not None]
     assert environments
     assert set(environments) == {b""}
@@ -286,3 +299,17 @@ def test_a_copy_is_made_anew_once_it_is_old(sandbox: Sandbox, series: DuckDbSeri
     clock.time_ns += COPY_SECONDS * 1_000_000_000
     assert first(sandbox.run(count)) == 2
     assert len(list(sandbox._folder.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_no_more_statements_are_run_at_once_than_there_are_places(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "WAIT_SECONDS_MAX", 0.05)
+    with ThreadPoolExecutor() as pool:
+        slow = [pool.submit(sandbox.run, "SELECT sleep_ms(3000)") for _ in range(AT_ONCE_MAX)]
+        with pytest.raises(AdapterUnavailable) as caught:
+            keep_asking(sandbox, slow)
+        assert caught.value.code == "TMT-Q008"
+        assert all(each.result().num_rows == 1 for each in slow)
+    assert first(sandbox.run("SELECT 1")) == 1

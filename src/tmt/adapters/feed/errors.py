@@ -18,5 +18,7 @@ ERROR_CODES: Final = {
     "TMT-D011": "The length of the bars in a file cannot be told.",
     "TMT-D012": "A row of a market-data file has another number of fields than it should.",
     "TMT-D013": "The content of a market-data file is larger than feeds.yml allows.",
+    "TMT-D014": "More posted rows wait for the desk than it lets wait (`engine.posted_rows_waiting_max`). None of the "
+    "request was taken; post slower, and the same rows again in a moment.",
 }
 """Code -> meaning, for `tmt explain`."""

@@ -192,15 +192,8 @@ class Follower:
         return consumer
 
     def _at_end(self, consumer: Consumer, partition: TopicPartition) -> TopicPartition:
-        patience = Patience(ADMIN_SECONDS)
-        while True:
-            try:
-                _, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
-            except KafkaException as error:  # a topic just made has no leader yet
-                if not patience.wait():
-                    raise unavailable(self._config, error) from error
-            else:
-                return TopicPartition(partition.topic, partition.partition, end)
+        _, end = ends_of(self._config, consumer, partition)
+        return TopicPartition(partition.topic, partition.partition, end)
 
     def poll(self, seconds: float, records_max: int = 500) -> list[Record]:
         """Records that have come, waiting for the first up to `seconds`; errors heal by themselves or by silence."""
@@ -268,6 +261,23 @@ class Membership:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+
+def ends_of(config: BusConfig, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """Offsets of a partition's first record and of the next to come.
+
+    Raises:
+        BusUnavailable: when the brokers do not tell in time.
+    """
+    patience = Patience(ADMIN_SECONDS)
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
+        except KafkaException as error:  # a topic just made has no leader yet
+            if not patience.wait():
+                raise unavailable(config, error) from error
+        else:
+            return first, end
 
 
 def unavailable(config: BusConfig, error: KafkaException) -> BusUnavailable:

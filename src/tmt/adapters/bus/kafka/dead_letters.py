@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 
-from tmt.adapters.bus.kafka.client import ADMIN_SECONDS, Sender, client_settings, topic_name, unavailable
+from tmt.adapters.bus.kafka.client import Sender, client_settings, ends_of, topic_name, unavailable
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.wire import REASON, headers_in
 from tmt.adapters.clock.patience import Patience
@@ -96,7 +96,7 @@ def _records(config: BusConfig, limit: int | None) -> Iterator[Record]:
         starts, left = [], 0
         for topic in TOPICS:
             partition = TopicPartition(topic_name(config, topic) + DEAD_LETTER_SUFFIX, 0)
-            first, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
+            first, end = ends_of(config, consumer, partition)
             starts.append(TopicPartition(partition.topic, 0, first))
             left += end - first
         consumer.assign(starts)

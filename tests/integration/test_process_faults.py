@@ -1,0 +1,182 @@
+"""Eight processes, three servers, orders without a break: whatever is killed, nothing acknowledged is lost or doubled."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from tests.integration.process_desk import Process, ProcessDesk, process_desk
+from tests.integration.process_load import Answered, Load, load
+from tests.integration.process_oracles import Logged, check
+from tests.integration.several import OTHERS
+from tests.servers.fixtures import in_ci, require
+from tests.servers.kafka import KafkaServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
+from tmt.processes import ENGINE, NAMES
+
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600)]
+
+SEED = 20_261_122
+HANG_SECONDS = 7.0
+"""Longer than the consumer groups' session, so that others take over what a hung member owned."""
+ROOMY = {
+    "TMT__HUMAN_BEHAVIOR__ENTRIES__PER_HOUR_MAX": "1000000",
+    "TMT__HUMAN_BEHAVIOR__ENTRIES__PER_DAY_MAX": "1000000",
+    "TMT__ACCESS__RATES__TRADER__REQUESTS_PER_SECOND": "10000",
+}
+
+
+@dataclass
+class World:
+    """A desk and its servers; `answered` is every order answered by it so far."""
+
+    desk: ProcessDesk
+    postgres: PostgresServer
+    kafka: KafkaServer
+    redis: RedisServer
+    drawn: random.Random
+    answered: list[Answered] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    for kind in (PostgresServer, KafkaServer, RedisServer):
+        require(kind, in_ci=in_ci())
+    folder = tmp_path_factory.mktemp("desk")
+    with (
+        PostgresServer(folder / "postgres") as postgres,
+        KafkaServer(folder / "kafka") as kafka,
+        RedisServer(folder / "redis") as redis,
+    ):
+        settings = {**ROOMY, "TMT__ACCESS__CACHE_URL_FILE": str(secret_file(folder / "redis.url", redis.url))}
+        words = ("--speed", "60", "--history", "1")
+        with process_desk(folder, postgres.dsn(), kafka.bootstrap, "faults", *words, settings=settings) as desk:
+            print(f"seed {SEED}")
+            yield World(desk, postgres, kafka, redis, random.Random(SEED))
+
+
+def secret_file(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def orders(world: World) -> Iterator[Load]:
+    with load(world.desk.url, world.desk.key) as sending:
+        sending.wait_for(5)
+        yield sending
+    world.answered.extend(sending.answered)
+    assert not sending.failures, sending.failures
+
+
+def struck(world: World, orders: Load, what: str, fault: Callable[[], None]) -> None:
+    """Let a fault happen at a moment of chance, wait until orders are answered again, and say how long it took."""
+    orders.wait_for(world.drawn.randint(1, 12))
+    began = monotonic()
+    fault()
+    up_seconds = monotonic() - began
+    answered_seconds = orders.wait_for(1)
+    print(f"{what}: up again after {up_seconds:.2f} s, and the next order answered {answered_seconds:.2f} s later")
+
+
+def killed(process: Process) -> Callable[[], None]:
+    def fault() -> None:
+        process.kill()
+        process.start()
+        process.wait_until_up()
+
+    return fault
+
+
+def checked(world: World, orders: Load) -> Logged:
+    """Stop sending; everything that must hold."""
+    orders.stop()
+    began = monotonic()
+    found = check(world.desk, [*world.answered, *orders.answered])
+    submitted = sum(each.status == 200 for each in orders.answered)
+    again = sum(each.sends > 1 for each in orders.answered)
+    reasons = Counter(each.body["reason"] for each in orders.answered if each.status == 400)
+    print(f"{len(orders.answered)} orders answered, {submitted} submitted, {again} sent again; denied: {dict(reasons)}")
+    print(f"{len(found.messages)} messages checked in {monotonic() - began:.1f} s")
+    return found
+
+
+def test_each_process_killed_under_load(world: World, orders: Load) -> None:
+    for name in world.drawn.sample(NAMES, len(NAMES)):
+        struck(world, orders, f"{name} killed", killed(world.desk.processes[name]))
+    checked(world, orders)
+
+
+def test_two_gates_and_the_engine_killed_at_once(world: World, orders: Load) -> None:
+    fallen = [world.desk.processes[name] for name in (ENGINE, *world.drawn.sample(OTHERS, 2))]
+
+    def fault() -> None:
+        for each in fallen:
+            each.kill()
+        for each in fallen:
+            each.start()
+        for each in fallen:
+            each.wait_until_up()
+
+    struck(world, orders, " and ".join(each.name for each in fallen), fault)
+    checked(world, orders)
+
+
+@pytest.mark.parametrize("server", ["postgres", "kafka", "redis"])
+def test_a_server_killed_and_restarted_under_load(world: World, orders: Load, server: str) -> None:
+    its = {"postgres": world.postgres, "kafka": world.kafka, "redis": world.redis}[server]
+
+    def kill() -> None:
+        its.kill()
+        its.start()
+
+    struck(world, orders, f"{server} killed", kill)
+    struck(world, orders, f"{server} restarted", its.restart)
+    assert_all_alive(world)
+    checked(world, orders)
+
+
+def test_kafka_wiped_under_load(world: World, orders: Load) -> None:
+    struck(world, orders, "kafka wiped", world.kafka.wipe)
+    assert_all_alive(world)
+    checked(world, orders)
+
+
+def assert_all_alive(world: World) -> None:
+    for each in world.desk.processes.values():
+        assert each.alive(), each.said()[-4000:]
+
+
+def test_an_agent_that_hangs_holds_the_desk_up_and_changes_nothing(world: World, orders: Load) -> None:
+    process = world.desk.processes[world.drawn.choice(["aria", "compliance", "circuit_breaker"])]
+
+    def fault() -> None:
+        process.signal(signal.SIGSTOP)
+        Event().wait(HANG_SECONDS)
+        process.signal(signal.SIGCONT)
+
+    struck(world, orders, f"{process.name} hung", fault)
+    checked(world, orders)
+
+
+def test_a_rolling_restart_under_load(world: World, orders: Load) -> None:
+    for name in NAMES:
+        process = world.desk.processes[name]
+
+        def restart(process: Process = process) -> None:
+            assert process.stop() == 0
+            process.start()
+            process.wait_until_up()
+
+        struck(world, orders, f"{name} restarted", restart)
+    checked(world, orders)
