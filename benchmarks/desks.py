@@ -1,4 +1,4 @@
-"""Desks that run as they are deployed, to be put under load: embedded, with its gates in the engine, in eight processes.
+"""Desks as they are deployed, to be put under load: embedded, with the gates in the engine, in eight processes.
 
 All trade on the limits of `benchmarks/config`, so that no gate refuses the benchmarks' orders; every gate still runs.
 """
@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Final
+from typing import Final, Self
 
 import httpx
 
@@ -46,22 +46,22 @@ UNBOUND: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A desk that is ready.
+class Embedded:
+    """A desk of one process that is ready.
 
     Attributes:
         urls: of its services: "gateway", "storage", "engine".
         trader: headers of somebody who may trade.
         poster: headers of somebody who may post market data.
-        processes: of the desk, by name.
-        log: folder of the book, or the database's address.
+        process: the desk's.
+        book: folder of its log.
     """
 
     urls: dict[str, str]
     trader: dict[str, str]
     poster: dict[str, str]
-    processes: dict[str, Tree]
-    log: Path | str
+    process: Tree
+    book: Path
 
 
 class Servers:
@@ -81,7 +81,7 @@ class Servers:
 
 
 @contextmanager
-def embedded(folder: Path, *words: str, **environment: str) -> Iterator[Served]:
+def embedded(folder: Path, *words: str, **environment: str) -> Iterator[Embedded]:
     """`tmt up`: all of it in one process over SQLite."""
     folder.mkdir(parents=True)
     trader, poster = _let_in(folder, None)
@@ -94,53 +94,81 @@ def embedded(folder: Path, *words: str, **environment: str) -> Iterator[Served]:
         urls = _urls_said(process, folder / "up.log")
         for url in urls.values():
             _wait_until_ready(url, process, folder / "up.log")
-        yield Served(
+        yield Embedded(
             urls=urls,
             trader=trader,
             poster=poster,
-            processes={"desk": Tree(process.pid)},
-            log=folder / "books" / "main",
+            process=Tree(process.pid),
+            book=folder / "books" / "main",
         )
     finally:
         _stop(process)
 
 
-@contextmanager
-def several(folder: Path, servers: Servers, *words: str, direct: bool = False) -> Iterator[Served]:
-    """Eight processes, or with `direct` only the engine's, which then hosts every agent; log in PostgreSQL."""
-    folder.mkdir(parents=True)
-    dsn, others = servers.database(), tuple(name for name in NAMES if name != ENGINE)
-    in_engine = ("--direct", *others) if direct else ()
-    with PortLease() as lease:
-        prefix, port = servers.prefix(), lease.port
-        desk = ProcessDesk(folder, dsn, servers.kafka.bootstrap, prefix, port, *words, *in_engine)
-        desk.env.update(UNBOUND)
-        for process in desk.processes.values():
-            process.env = desk.env
+class Several:
+    """Eight processes, or with `direct` only the engine's, which then hosts every agent; log in PostgreSQL.
+
+    Use as a context. `restart_engine` starts the engine anew on the same log, with more in its environment.
+    """
+
+    def __init__(self, folder: Path, servers: Servers, *words: str, direct: bool = False) -> None:
+        folder.mkdir(parents=True)
+        self._lease = PortLease()
+        self.dsn = servers.database()
+        others = tuple(name for name in NAMES if name != ENGINE)
+        words = (*words, "--direct", *others) if direct else words
+        bootstrap, prefix = servers.kafka.bootstrap, servers.prefix()
+        self._desk = ProcessDesk(folder, self.dsn, bootstrap, prefix, self._lease.port, *words)
+        self._desk.env.update(UNBOUND)
+        for process in self._desk.processes.values():
+            process.env = self._desk.env
             process.words += ["--config", str(CONFIG)]
+        if direct:
+            self._desk.processes = {ENGINE: self._desk.processes[ENGINE]}
+
+    def __enter__(self) -> Self:
         try:
-            if direct:
-                desk.processes = {ENGINE: desk.processes[ENGINE]}
-                desk.processes[ENGINE].start()
-            else:
-                desk.start()
-            desk.wait_until_ready()
-            running = {name: each.process for name, each in desk.processes.items()}
-            yield Served(
-                urls={"engine": desk.url},
-                trader={"X-API-Key": desk.key},
-                poster={},
-                processes={name: Tree(each.pid) for name, each in running.items() if each is not None},
-                log=dsn,
-            )
-        finally:
-            desk.close()
+            for process in self._desk.processes.values():
+                process.start()
+            self._desk.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._desk.close()
+        self._lease.release()
 
-@contextmanager
-def gateway(folder: Path, desk: Served, servers: Servers) -> Iterator[Served]:
-    """`tmt gateway run` before the engine of a desk of several processes; only its own process is in `processes`."""
-    raise NotImplementedError
+    @property
+    def url(self) -> str:
+        return self._desk.url
+
+    @property
+    def trader(self) -> dict[str, str]:
+        """Headers of somebody who may trade."""
+        return {"X-API-Key": self._desk.key}
+
+    @property
+    def processes(self) -> list[Tree]:
+        running = (each.process for each in self._desk.processes.values())
+        return [Tree(each.pid) for each in running if each is not None]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points another process to this desk."""
+        return dict(self._desk.env)
+
+    @property
+    def state(self) -> Path:
+        return self._desk.state
+
+    def restart_engine(self, **environment: str) -> None:
+        engine = self._desk.processes[ENGINE]
+        engine.stop()
+        engine.env = {**self._desk.env, **environment}
+        engine.start()
+        self._desk.wait_until_ready()
 
 
 def _let_in(state: Path, database: Database | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -87,7 +87,8 @@ class Client:
         request = encode_request(method, path, f"{self._host}:{self._port}", headers, body)
         protocol = await self._free.get()
         try:
-            protocol.answer = waiting = asyncio.get_running_loop().create_future()
+            waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            protocol.answer = waiting
             assert protocol.transport is not None
             protocol.transport.write(request)
             return await waiting

@@ -172,11 +172,8 @@ class Runner:
         A step that raises is not recorded, or not further, and the runner is of no more use but to `commit` the steps
         before.
         """
-        is_time = isinstance(message, m.MarketDataReceived | m.TimeAdvanced)
-        if not is_time and self.timeline.is_due(message.occurred_at_ns):
-            # Else the input would move the portfolio's time ahead of what is due.
-            due_ns = message.occurred_at_ns
-            self.step(m.TimeAdvanced.root("desk", due_ns, str(due_ns)))
+        if not isinstance(message, m.MarketDataReceived | m.TimeAdvanced):
+            self._reach(message.occurred_at_ns)
         finished = len(self._pending)
         self._sound = False
         try:
@@ -185,6 +182,12 @@ class Runner:
             del self._pending[finished:]
             raise
         self._sound = True
+
+    def _reach(self, time_ns: int) -> None:
+        # Else the input would move the portfolio's time ahead of what is due.
+        if self.timeline.is_due(time_ns):
+            self.step(m.TimeAdvanced.root("desk", time_ns, str(time_ns)))
+        self.timeline.advance(time_ns)
 
     def _run(self, message: m.Message) -> None:
         self._bus.publish(message)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import httpx
 
 SYMBOL = "BTCUSD.SIM"
+"""Open on every day of the week; begins at 65000."""
+STOP_OF_BUYS, STOP_OF_SALES = "55000.00", "75000.00"
 ANSWER_SECONDS_MAX = 60.0
 """For as long an order is sent again; the desk must be back well before."""
 _AGAIN_SECONDS = 0.05
@@ -83,12 +85,13 @@ class Load:
 
     def send(self, client_order_id: str, client: httpx.Client) -> httpx.Response:
         """Send one order once."""
-        number = int(client_order_id[1:])
+        buys = int(client_order_id[1:]) % 2 == 0
         order = {
             "symbol": SYMBOL,
-            "side": "buy" if number % 2 else "sell",
+            "side": "buy" if buys else "sell",
             "type": "market",
             "quantity": "0.001",
+            "stop_loss_price": STOP_OF_BUYS if buys else STOP_OF_SALES,
             "client_order_id": client_order_id,
         }
         return client.post(f"{self.url}/api/v1/orders", json=order, headers={"X-API-Key": self._key})

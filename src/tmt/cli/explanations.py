@@ -24,6 +24,8 @@ _HERE: Final = {
     "section.key=value, or TMT__SECTION__KEY=value.",
     "TMT-C041": "The venue rounds fees to decimals that `venue.fee_decimals` names for each quote currency, and one "
     "is missing. Add it.",
+    "TMT-C042": "The file that holds the database's password cannot be read. Make it readable to the desk's user "
+    "alone, or correct stores.password_file.",
     "TMT-I001": "A rule of money or safety that must always hold does not. The system breaker is open: nothing new is "
     "traded, closing stays possible. Keep the book as it is, report it, start another with `tmt book new NAME`.",
     "TMT-L001": "The event log is damaged, or is no event log. Nothing was changed. Restore the book's folder from a "
@@ -94,6 +96,7 @@ def explanations() -> dict[str, str]:
     from tmt import books, engine, storage_api, web
     from tmt.access import refusals
     from tmt.adapters import series
+    from tmt.adapters.bus.kafka import errors as bus
     from tmt.adapters.feed import errors as feed
     from tmt.adapters.postgres import errors as postgres
 
@@ -102,6 +105,7 @@ def explanations() -> dict[str, str]:
             {
                 **_HERE,
                 **refusals.ERROR_CODES,
+                **bus.ERROR_CODES,
                 **books.ERROR_CODES,
                 **engine.ERROR_CODES,
                 **feed.ERROR_CODES,

@@ -21,7 +21,7 @@ from tmt.cli.interruption import Interruption
 from tmt.cli.plan import Plan
 from tmt.cli.terminal import Terminal
 from tmt.config import Loaded
-from tmt.engine.desk_loop import DeskLoop, Rows, present_ns
+from tmt.engine.desk_loop import DeskLoop, Rows
 from tmt.engine.pace import Arrivals, Pace
 from tmt.errors import CorruptMessage
 from tmt.invariants import REGISTRY
@@ -52,7 +52,7 @@ class Session:
             except CorruptMessage as error:
                 self.terminal.say(f"{error.code}: a command that cannot be read was left out: {error.what}")
             else:
-                now_ns = present_ns(self.desk.runner)
+                now_ns = self.desk.runner.timeline.now_ns
                 if self.desk.command(msgspec.structs.replace(message, occurred_at_ns=now_ns)):
                     self.terminal.say(f"obeyed {type(message).__name__}")
             self.inbox.done(waiting.message_id)
@@ -82,7 +82,7 @@ class Session:
         else:
             rows = Pace(
                 desk.batches(until_ns),
-                event_start_ns=max(present_ns(desk.runner), self.plan.live_from_ns),
+                event_start_ns=max(desk.runner.timeline.now_ns, self.plan.live_from_ns),
                 wall_start_ns=clock.now_ns(),
                 speed=speed,
             )

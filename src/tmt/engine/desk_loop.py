@@ -165,7 +165,7 @@ class DeskLoop:
 
     def _run(self, command: m.Message) -> bool:
         runner = self._desk.runner
-        present = msgspec.structs.replace(command, occurred_at_ns=present_ns(runner))
+        present = msgspec.structs.replace(command, occurred_at_ns=runner.timeline.now_ns)
         if isinstance(command, m.StopTrading):
             return self._desk.command(present)
         if runner.knows(command.message_id):
@@ -185,11 +185,6 @@ class DeskLoop:
         waiting.answer.set_result(
             Taken(message_id=command.message_id, position=first.position, repeated=repeated, answers=answers)
         )
-
-
-def present_ns(runner: Runner) -> int:
-    """The desk's event time: of its newest message, or later where time has passed without one."""
-    return max(runner.timeline.now_ns, runner.portfolio.now_ns)
 
 
 _ASK_AGAIN: Final = "start the desk again, and send the same command with the same id to learn what became of it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from tmt.access import Access, Operation
 from tmt.access.passwords import generate
 from tmt.access.roles import Principal, Role
+from tmt.gateway.session_routes import slowly
 from tmt.ports.access_store import ApiKey, User
 from tmt.web.keeper import principal, requires
 from tmt.web.parameters import ITEMS, Limit, PersonName
@@ -137,9 +139,8 @@ def _changing(access: Access) -> list[BaseRouteHandler]:
     @post(USERS, summary="Add a person", guards=_OF_ADMINS, opt=_AUDITED_THERE)
     async def add(data: JSONBody[NewPerson], request: Request[Any, Any, Any]) -> Made:
         password = data.password or generate().text()
-        made = await asyncio.to_thread(
-            people.create, data.name, data.role, password, by=principal(request), accounts=data.accounts
-        )
+        create = partial(people.create, by=principal(request), accounts=data.accounts)
+        made = await slowly(access, partial(create, data.name, data.role, password))
         return Made(person=_shown(made), password=None if data.password else password)
 
     @put(f"{USERS}/{{name:str}}/role", summary="Give another role", guards=_OF_ADMINS, opt=_AUDITED_THERE)
@@ -153,7 +154,7 @@ def _changing(access: Access) -> list[BaseRouteHandler]:
         if name == who.name:
             raise Refused(409, "TMT-A005", "one's own password is changed at /api/v1/me/password")
         made = generate().text()
-        await asyncio.to_thread(people.set_password, name, made, by=who)
+        await slowly(access, partial(people.set_password, name, made, by=who))
         return GivenPassword(password=made)
 
     return [add, set_role, reset_password]

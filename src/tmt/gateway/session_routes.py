@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, delete, get, post, put
@@ -22,6 +24,9 @@ ME: Final = "/api/v1/me"
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Code = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
 SessionId = Annotated[str, PathParameter(pattern="^[a-f0-9]{32}$")]
+
+
+T = TypeVar("T")
 
 
 class LogIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +84,11 @@ class Self(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[Operation, ...]
 
 
+async def slowly(access: Access, work: Callable[[], T]) -> T:
+    """What checks or makes a password, in threads of its own: others must not wait for it."""
+    return await asyncio.get_running_loop().run_in_executor(access.slow, work)
+
+
 def session_routes(access: Access) -> list[BaseRouteHandler]:
     """`/api/v1/sessions` and `/api/v1/me`."""
     return [*_sessions(access), *_self(access), *_one_time_codes(access)]
@@ -88,7 +98,7 @@ def _sessions(access: Access) -> list[BaseRouteHandler]:
     @post(SESSIONS, summary="Log in", responses=refusals(401, 429), opt={"anonymous": True})
     async def log_in(data: JSONBody[LogIn], request: Request[Any, Any, Any]) -> Session:
         address = address_of(request.scope)
-        return _session(await asyncio.to_thread(access.log_in, data.name, data.password, data.totp, address))
+        return _session(await slowly(access, partial(access.log_in, data.name, data.password, data.totp, address)))
 
     @post(
         f"{SESSIONS}/refresh",
@@ -133,7 +143,7 @@ def _self(access: Access) -> list[BaseRouteHandler]:
     async def change_password(data: JSONBody[NewPassword], request: Request[Any, Any, Any]) -> None:
         who = _person(request)
         change = access.people.set_password
-        await asyncio.to_thread(change, who.name, data.new, by=who, current=data.current)
+        await slowly(access, partial(change, who.name, data.new, by=who, current=data.current))
 
     return [me, change_password]
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.integration.simulated import make_desk, take
 from tmt.adapters.clock.system import SystemClock
 from tmt.bootstrap import Desk
-from tmt.engine.desk_loop import DeskLoop, present_ns
+from tmt.engine.desk_loop import DeskLoop
 from tmt.engine.pace import Pace
 from tmt.ports.door import Taken
 
@@ -28,7 +28,7 @@ def started_desk(book: Path, batches: int = 5) -> Desk:
 
 def loop_over(desk: Desk, *, speed: float = 1, **options: Any) -> DeskLoop:
     clock = SystemClock()
-    now_ns = present_ns(desk.runner)
+    now_ns = desk.runner.timeline.now_ns
     pace = Pace(desk.batches(), event_start_ns=now_ns, wall_start_ns=clock.now_ns(), speed=speed)
     return DeskLoop(desk, pace, clock, **options)
 

@@ -14,7 +14,6 @@ from tests.unit.engine.running import ANSWER_SECONDS_MAX, loop_over, running, st
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.bootstrap import Desk
-from tmt.engine.desk_loop import present_ns
 from tmt.errors import AdapterUnavailable, InputError, OutcomeUnknown, StoreUnavailable
 
 
@@ -208,7 +207,7 @@ def test_the_inbox_is_looked_at_while_no_command_comes(desk: Desk) -> None:
 def test_a_paced_loop_begins_where_a_new_desk_does(tmp_path: Path) -> None:
     desk = started_desk(tmp_path / "new", batches=0)
     enough = Event()
-    began_ns = present_ns(desk.runner)
+    began_ns = desk.runner.timeline.now_ns
     loop = loop_over(desk, speed=1000)
     with running(loop, lambda: enough.set() if desk.runner.next_sequence else None) as thread:
         assert enough.wait(ANSWER_SECONDS_MAX)
