@@ -37,12 +37,16 @@ CONFIG: Final = Path(__file__).parent / "config"
 READY_SECONDS_MAX: Final = 120.0
 STOP_SECONDS_MAX: Final = 30.0
 SERVICES: Final = {"page": "gateway", "storage API": "storage", "engine": "engine"}
-UNBOUND: Final = {
+VENUE: Final = {"TMT__VENUE__LATENCY_BASE_NS": "5000000", "TMT__VENUE__LATENCY_JITTER_NS": "5000000"}
+"""The packaged latency, since orders may come at one instant; `config/` has none, for another benchmark's sake."""
+
+FREE: Final = {
+    **VENUE,
     f"TMT__ACCESS__RATES__{role}__{limit}": "1000000"
     for role in ("TRADER", "SERVICE")
     for limit in ("REQUESTS_PER_SECOND", "BURST")
 }
-"""Rates of one key, which a benchmark is the only one to reach."""
+"""With rates for one key that no benchmark reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def embedded(folder: Path, *words: str, **environment: str) -> Iterator[Embedded
     trader, poster = _let_in(folder, None)
     command = [sys.executable, "-m", "tmt", "up", "--headless", "--config", str(CONFIG), "--state", str(folder)]
     ports = ("--port", "0", "--storage-port", "0", "--engine-port", "0")
-    env = {**os.environ, **UNBOUND, "NO_COLOR": "1", **environment}
+    env = {**os.environ, **FREE, "NO_COLOR": "1", **environment}
     with (folder / "up.log").open("wb") as said:
         process = subprocess.Popen([*command, *ports, *words], stdout=said, stderr=said, env=env)
     try:
@@ -119,7 +123,7 @@ class Several:
         words = (*words, "--direct", *others) if direct else words
         bootstrap, prefix = servers.kafka.bootstrap, servers.prefix()
         self._desk = ProcessDesk(folder, self.dsn, bootstrap, prefix, self._lease.port, *words)
-        self._desk.env.update(UNBOUND)
+        self._desk.env.update(FREE)
         for process in self._desk.processes.values():
             process.env = self._desk.env
             process.words += ["--config", str(CONFIG)]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from threading import Thread
@@ -23,7 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks import bus, orders
-from benchmarks.desks import CONFIG, Embedded, Servers, Several, embedded
+from benchmarks.desks import CONFIG, VENUE, Embedded, Servers, Several, embedded
 from benchmarks.http_client import Answer, Client
 from benchmarks.latency import NS_PER_SECOND, Latencies, intended_ns, open_loop
 from benchmarks.machine import Others, Tree
@@ -63,7 +64,8 @@ venue and cancelled by it; one that is denied ends the run. "log" is the time fr
 OrderSubmitted's `recorded_at` in the event log: what the gates, the bus between them and a durable write a message
 take, without the wait of an order for the one before it, which "POST" has. A step of the embedded desk is written at
 once and has one such time, so its "log" is taken around step and commit in this process, from the intended start.
-The simulator runs at the speed of life beside it. Tracing on: every order's spans are exported over OTLP/HTTP to a
+The simulator runs at the speed of life beside it, and the
+venue's latency is the packaged one. Tracing on: every order's spans are exported over OTLP/HTTP to a
 collector in this process; the desk's records carry a W3C `traceparent` in either case. A percentile for which there
 are too few orders is the largest. CPU an order: of the desk's processes, PostgreSQL and Kafka, user and system, their
 work on the simulator's market included.
@@ -150,7 +152,7 @@ def signal_to_execution(times: Mapping[str, Mapping[str, int]]) -> Latencies:
 def stage_lines(times: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """What each gate's answer takes, from the message before it to its own."""
     lines = []
-    for before, after in zip(STAGES, STAGES[1:], strict=False):
+    for before, after in pairwise(STAGES):
         taken = [(stages[after] - stages[before]) / 1e6 for stages in times.values()]
         lines.append({"to": after, "from": before, "median ms": median(taken), "largest ms": max(taken)})
     return lines
@@ -199,7 +201,7 @@ def collector() -> Iterator[str]:
 def inside(folder: Path, rate: int, seconds: float) -> Latencies:
     """Step and commit of an order in this process, on schedule, with a second of the simulator's market before each."""
     folder.mkdir(parents=True)
-    loaded = load_config(CONFIG)
+    loaded = load_config(CONFIG, environment=VENUE)
     instruments = {each.symbol: each for each in loaded.sections["instruments"].instruments}
     feed = open_simulator(loaded.sections["simulator"], instruments, batch_rows=12)
     desk = open_desk(loaded, feed, folder, mode="up", seed=7, clock=SystemClock())

@@ -17,7 +17,8 @@ from tests.integration.simulated import hashes, make_desk, proposal, take
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.bootstrap import Desk
-from tmt.observability.stages import Stages, otlp
+from tmt.observability.spans import Spans, otlp
+from tmt.observability.stages import Stages
 
 
 def trade(desk: Desk) -> str:
@@ -36,7 +37,7 @@ def test_a_trace_is_a_correlation_and_a_span_a_message(tmp_path: Path) -> None:
     kept, registry = InMemorySpanExporter(), CollectorRegistry()
     desk = make_desk(tmp_path / "traced")
     desk.start()
-    desk.runner.logged = Stages(SystemClock(), registry, SimpleSpanProcessor(kept)).see
+    desk.runner.logged = Stages(SystemClock(), registry, Spans(SimpleSpanProcessor(kept))).see
     order_id = trade(desk)
     assert hashes(desk) == hashes(plain)
     spans = [span for span in kept.get_finished_spans() if f"{span.context.trace_id:032x}" == order_id]
@@ -59,7 +60,7 @@ def test_nothing_is_traced_where_nothing_is_sampled(tmp_path: Path) -> None:
     kept = InMemorySpanExporter()
     desk = make_desk(tmp_path / "book")
     desk.start()
-    desk.runner.logged = Stages(SystemClock(), CollectorRegistry(), SimpleSpanProcessor(kept), sampled_of_256=0).see
+    desk.runner.logged = Stages(SystemClock(), CollectorRegistry(), Spans(SimpleSpanProcessor(kept), 0)).see
     trade(desk)
     assert kept.get_finished_spans() == ()
     desk.close()
@@ -94,7 +95,7 @@ def test_spans_reach_a_collector(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "book")
     desk.start()
     with collector() as (endpoint, received):
-        stages = Stages(SystemClock(), CollectorRegistry(), otlp(endpoint))
+        stages = Stages(SystemClock(), CollectorRegistry(), Spans(otlp(endpoint)))
         desk.runner.logged = stages.see
         order_id = trade(desk)
         stages.close()

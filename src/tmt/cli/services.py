@@ -190,6 +190,7 @@ class _Engine(_Service):
         from tmt.engine.service import EngineParts, create_engine
         from tmt.gateway.following import Following
         from tmt.observability.metrics import Metrics
+        from tmt.observability.stages import stages_of
         from tmt.projections.desk_reader import DeskReader
         from tmt.web.trading import trading_routes
 
@@ -207,9 +208,11 @@ class _Engine(_Service):
             probes={"log": log_probe(embedded.book), "reader": following.probe},
             lifespan=(following.lifespan,),
         )
-        return create_engine(
-            parts, self._access, sections["engine"], sections["web"], embedded.clock, Metrics("engine")
-        )
+        metrics = Metrics("engine")
+        stages = stages_of(sections["telemetry"], embedded.clock, metrics.registry)
+        resources.callback(stages.close)
+        desk.runner.logged = stages.see
+        return create_engine(parts, self._access, sections["engine"], sections["web"], embedded.clock, metrics)
 
 
 def log_probe(book: Path, free_bytes_min: int = FREE_BYTES_MIN) -> Probing:

@@ -1,18 +1,10 @@
-"""How long an order takes from stage to stage: metrics always, spans where somebody collects them.
-
-The trace is the correlation and a span is a message, so a trace id is the id that `tmt why` takes.
-"""
+"""How long an order takes from stage to stage: metrics always, spans where somebody collects them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanContext, TraceFlags
 from prometheus_client import CollectorRegistry, Histogram
 
 from tmt import messages as m
@@ -20,21 +12,21 @@ from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.observability.config import TelemetryConfig
 from tmt.ports.clock import Clock
 
+if TYPE_CHECKING:
+    from tmt.observability.spans import Spans
+
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 MESSAGES_REMEMBERED: Final = 10_000
 _WATCHED: Final = (m.SignalRaised, m.OrderProposed, *m.GATES, *m.SUBMISSIONS, *m.VENUE_EVENTS, *m.OUTCOMES)
-_TRACE_HEX: Final = 32
-
-
-def otlp(endpoint: str) -> SpanProcessor:
-    """Sends spans in batches to an OTLP collector over HTTP; what it cannot take in time is left out."""
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=5.0), max_queue_size=8192)
 
 
 def stages_of(config: TelemetryConfig, clock: Clock, registry: CollectorRegistry) -> Stages:
     """As configured; to be closed."""
-    spans = otlp(config.otlp_endpoint) if config.otlp_endpoint else None
-    return Stages(clock, registry, spans, config.sampled_of_256)
+    if not config.otlp_endpoint:
+        return Stages(clock, registry)
+    from tmt.observability.spans import Spans, otlp  # noqa: PLC0415 - half a second, for those who trace
+
+    return Stages(clock, registry, Spans(otlp(config.otlp_endpoint), config.sampled_of_256))
 
 
 class Stages:
@@ -43,22 +35,12 @@ class Stages:
     Args:
         clock: of wall time.
         registry: where its metrics go.
-        spans: takes finished spans; None for none.
-        sampled_of_256: orders traced, of 256; decided by the correlation, so that all of a trace is there or none.
+        spans: what they go to; None for no traces.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        registry: CollectorRegistry,
-        spans: SpanProcessor | None = None,
-        sampled_of_256: int = 256,
-        service: str = "engine",
-    ) -> None:
+    def __init__(self, clock: Clock, registry: CollectorRegistry, spans: Spans | None = None) -> None:
         self._clock = clock
         self._spans = spans
-        self._sampled_of_256 = sampled_of_256
-        self._resource = Resource.create({"service.name": f"tmt-{service}"})
         self._seen_ns: OrderedDict[str, int] = OrderedDict()
         self._stage = Histogram(
             "tmt_stage_duration_seconds",
@@ -90,35 +72,10 @@ class Stages:
             began_ns = self._seen_ns.get(message.correlation_id)
             if began_ns is not None:
                 self._whole.observe((now_ns - began_ns) / NANOSECONDS_PER_SECOND)
-        self._trace(message, now_ns if caused_ns is None else caused_ns, now_ns)
-
-    def _trace(self, message: m.Message, start_ns: int, end_ns: int) -> None:
-        trace = message.correlation_id
-        if self._spans is None or len(trace) != _TRACE_HEX or int(trace[-2:], 16) >= self._sampled_of_256:
-            return
-        parent = message.causation_id if message.message_id != trace else ""
-        self._spans.on_end(
-            ReadableSpan(
-                name=type(message).__name__,
-                context=_context(trace, message.message_id),
-                parent=_context(trace, parent) if parent else None,
-                resource=self._resource,
-                attributes={"tmt.message_id": message.message_id, "tmt.source": message.source},
-                start_time=start_ns,
-                end_time=end_ns,
-            )
-        )
+        if self._spans is not None:
+            self._spans.end(message, now_ns if caused_ns is None else caused_ns, now_ns)
 
     def close(self) -> None:
         """Send what waits."""
         if self._spans is not None:
-            self._spans.shutdown()
-
-
-def _context(trace: str, message_id: str) -> SpanContext:
-    return SpanContext(
-        trace_id=int(trace, 16),
-        span_id=int(message_id[:16], 16),
-        is_remote=False,
-        trace_flags=TraceFlags(TraceFlags.SAMPLED),
-    )
+            self._spans.close()
