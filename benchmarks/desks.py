@@ -40,13 +40,13 @@ SERVICES: Final = {"page": "gateway", "storage API": "storage", "engine": "engin
 VENUE: Final = {"TMT__VENUE__LATENCY_BASE_NS": "5000000", "TMT__VENUE__LATENCY_JITTER_NS": "5000000"}
 """The packaged latency, since orders may come at one instant; `config/` has none, for another benchmark's sake."""
 
-FREE: Final = {
-    **VENUE,
+_RATES: Final = {
     f"TMT__ACCESS__RATES__{role}__{limit}": "1000000"
     for role in ("TRADER", "SERVICE")
     for limit in ("REQUESTS_PER_SECOND", "BURST")
 }
-"""With rates for one key that no benchmark reaches."""
+FREE: Final = {**VENUE, **_RATES}
+"""And rates for one key that no benchmark reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from tmt.cli.entries import Argument, Command, Option
 from tmt.cli.exit_codes import MEANINGS
-from tmt.cli.registry import COMMANDS, Argument, Command, Option
+from tmt.cli.registry import COMMANDS
 from tmt.domain.money import Exact
 
 ROOT: Final = Path(__file__).parents[1]

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,7 @@ RESULTS = {entry.name: entry.result for entry in SEVERAL}
 @pytest.fixture
 def folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pg_dsn: str, kafka_bootstrap: str, kafka_prefix: str
-) -> Iterator[Path]:
+) -> Path:
     for name, value in environment(tmp_path, pg_dsn, kafka_bootstrap, kafka_prefix).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

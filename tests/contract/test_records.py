@@ -282,17 +282,17 @@ def test_answers_may_be_narrowed_and_come_in_pages(records: Records, log: Sqlite
     orders = records.orders(limit=ROWS_MAX)
     state = OrderState.FILLED
     assert records.orders(state=state, limit=ROWS_MAX) == [row for row in orders if row.state is state]
-    assert records.orders(account=ACCOUNT, instrument=SYMBOL, limit=ROWS_MAX) == [
+    assert records.orders(accounts=[ACCOUNT], instrument=SYMBOL, limit=ROWS_MAX) == [
         row for row in orders if (row.account, row.instrument) == (ACCOUNT, SYMBOL)
     ]
-    assert records.orders(account="nobody' OR '1'='1") == []
+    assert records.orders(accounts=["nobody' OR '1'='1"]) == []
     assert records.orders(after=orders[4].number, limit=2) == orders[5:7]
     assert records.orders(limit=0) == records.orders(limit=-5) == []
     assert (
-        records.fills(account=ACCOUNT, limit=3)
+        records.fills(accounts=[ACCOUNT], limit=3)
         == [row for row in records.fills(limit=ROWS_MAX) if row.account == ACCOUNT][:3]
     )
-    assert records.positions(account="nobody") == []
+    assert records.positions(accounts=["nobody"]) == []
 
 
 def test_postings_of_an_account_are_its_own_and_those_below_it(records: Records) -> None:
@@ -302,9 +302,9 @@ def test_postings_of_an_account_are_its_own_and_those_below_it(records: Records)
         for number, name in enumerate(names, 1)
     )
     records.apply(Rows(postings=rows), 1)
-    assert [row.account for row in records.postings(account="main")] == ["main", "main/cash", "main/units"]
-    assert [row.account for row in records.postings(account="main/cash")] == ["main/cash"]
-    assert [row.account for row in records.postings(account="main", after=1, limit=1)] == ["main/cash"]
+    assert [row.account for row in records.postings(accounts=["main"])] == ["main", "main/cash", "main/units"]
+    assert [row.account for row in records.postings(accounts=["main/cash"])] == ["main/cash"]
+    assert [row.account for row in records.postings(accounts=["main"], after=1, limit=1)] == ["main/cash"]
 
 
 def test_a_page_is_never_longer_than_the_most(records: Records) -> None:

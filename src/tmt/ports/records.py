@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -11,6 +12,13 @@ from tmt.domain.order import OrderState, OrderType, Side, TimeInForce
 
 ROWS_MAX: Final = 1000
 """Rows of one answer at most; a larger limit is taken as this one."""
+
+
+Key: TypeAlias = tuple[str, str]
+"""What tells two positions, or two balances, apart."""
+
+FIRST: Final[Key] = ("", "")
+"""Before every key."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +127,9 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 class Records(Protocol):
     """Rows folded from the event log up to one position. They are never the truth: drop them, and fold again.
 
-    Answers are in the order of the rows' numbers, or of their keys; `after` is the last number of the page before.
-    A filter that is None lets everything pass. Numbers come back as they went in, to the last digit.
+    Answers are in the order of the rows' numbers, or of their keys; `after` is the last number, or key, of the page
+    before. A filter that is None lets everything pass, and `accounts` that are empty let nothing pass. Numbers come
+    back as they went in, to the last digit. Every method may be called from several threads.
 
     Raises:
         StoreUnavailable: when the store cannot be reached, read or written, then and later.
@@ -138,7 +147,7 @@ class Records(Protocol):
     def orders(
         self,
         *,
-        account: str | None = None,
+        accounts: Sequence[str] | None = None,
         instrument: str | None = None,
         state: OrderState | None = None,
         after: int = 0,
@@ -152,7 +161,7 @@ class Records(Protocol):
     def fills(
         self,
         *,
-        account: str | None = None,
+        accounts: Sequence[str] | None = None,
         instrument: str | None = None,
         client_order_id: str | None = None,
         after: int = 0,
@@ -160,14 +169,23 @@ class Records(Protocol):
     ) -> list[FillRow]:
         """Fills by number."""
 
-    def positions(self, *, account: str | None = None) -> list[PositionRow]:
-        """Positions that are not flat, by account and instrument."""
+    def positions(
+        self,
+        *,
+        accounts: Sequence[str] | None = None,
+        instrument: str | None = None,
+        after: Key = FIRST,
+        limit: int = 100,
+    ) -> list[PositionRow]:
+        """Positions that are not flat, by account and instrument, which are their key."""
 
-    def postings(self, *, account: str | None = None, after: int = 0, limit: int = 100) -> list[PostingRow]:
-        """Postings by number; `account` is a ledger account ("main/cash") or all that begin with one ("main")."""
+    def postings(self, *, accounts: Sequence[str] | None = None, after: int = 0, limit: int = 100) -> list[PostingRow]:
+        """Postings by number; of `accounts` each is a ledger account ("main/cash") or all below one ("main")."""
 
-    def balances(self) -> list[BalanceRow]:
-        """Balances by account and unit."""
+    def balances(
+        self, *, accounts: Sequence[str] | None = None, after: Key = FIRST, limit: int = 100
+    ) -> list[BalanceRow]:
+        """Balances by account and unit, which are their key; `accounts` as of postings."""
 
     def close(self) -> None:
         """Release the store. Closing twice is allowed."""

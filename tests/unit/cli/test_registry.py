@@ -11,8 +11,9 @@ import click
 import pytest
 
 from tmt.cli.app import build
+from tmt.cli.entries import Argument, Command, Option
 from tmt.cli.exit_codes import MEANINGS, ExitCode
-from tmt.cli.registry import COMMANDS, GROUPS, Argument, Command, Option
+from tmt.cli.registry import COMMANDS, GROUPS
 from tmt.errors import TmtError
 from tools import reference
 

@@ -217,7 +217,11 @@ class Database:
         revision = self.revision()
         if revision != newest_revision():
             what = "the database has no tables yet" if revision is None else f"the database is at revision {revision}"
-            fix = "run `tmt database migrate`" if revision is None or revision < newest_revision() else "use the newer program"
+            fix = (
+                "run `tmt database migrate`"
+                if revision is None or revision < newest_revision()
+                else "use the newer program"
+            )
             what += f", this program needs {newest_revision()}"
             raise StoreUnavailable("TMT-P004", what, where=self.where, fix=fix)
 

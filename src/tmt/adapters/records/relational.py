@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from tmt.adapters.records import tables
 from tmt.adapters.records.tables import Query, RowType
 from tmt.domain.order import OrderState
-from tmt.ports.records import BalanceRow, FillRow, OrderRow, PositionRow, PostingRow, Rows
+from tmt.ports.records import FIRST, BalanceRow, FillRow, Key, OrderRow, PositionRow, PostingRow, Rows
 
 
 class Store(Protocol):
@@ -47,48 +47,55 @@ class RelationalRecords:
     def orders(
         self,
         *,
-        account: str | None = None,
+        accounts: Sequence[str] | None = None,
         instrument: str | None = None,
         state: OrderState | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> list[OrderRow]:
         """Orders by number."""
-        query = tables.numbered(OrderRow, after, limit, account=account, instrument=instrument, state=state)
-        return self._ask(OrderRow, query)
+        query = tables.numbered(OrderRow, after, limit).where(instrument=instrument, state=state)
+        return self._ask(OrderRow, query.of(accounts))
 
     def order(self, client_order_id: str) -> OrderRow | None:
         """One order, or None."""
-        found = self._ask(OrderRow, tables.keyed(OrderRow, client_order_id=client_order_id))
+        found = self._ask(OrderRow, tables.one(OrderRow, client_order_id))
         return found[0] if found else None
 
     def fills(
         self,
         *,
-        account: str | None = None,
+        accounts: Sequence[str] | None = None,
         instrument: str | None = None,
         client_order_id: str | None = None,
         after: int = 0,
         limit: int = 100,
     ) -> list[FillRow]:
         """Fills by number."""
-        query = tables.numbered(
-            FillRow, after, limit, account=account, instrument=instrument, client_order_id=client_order_id
-        )
-        return self._ask(FillRow, query)
+        query = tables.numbered(FillRow, after, limit).where(instrument=instrument, client_order_id=client_order_id)
+        return self._ask(FillRow, query.of(accounts))
 
-    def positions(self, *, account: str | None = None) -> list[PositionRow]:
+    def positions(
+        self,
+        *,
+        accounts: Sequence[str] | None = None,
+        instrument: str | None = None,
+        after: Key = FIRST,
+        limit: int = 100,
+    ) -> list[PositionRow]:
         """Positions that are not flat, by account and instrument."""
-        return self._ask(PositionRow, tables.keyed(PositionRow, "lots > 0", account=account))
+        query = tables.keyed(PositionRow, after, limit).that("lots > 0").where(instrument=instrument)
+        return self._ask(PositionRow, query.of(accounts))
 
-    def postings(self, *, account: str | None = None, after: int = 0, limit: int = 100) -> list[PostingRow]:
-        """Postings by number; `account` is a ledger account or all that begin with one."""
-        query = tables.numbered(PostingRow, after, limit)
-        return self._ask(PostingRow, query if account is None else tables.of_ledger_account(query, account))
+    def postings(self, *, accounts: Sequence[str] | None = None, after: int = 0, limit: int = 100) -> list[PostingRow]:
+        """Postings by number, of ledger accounts and all below them."""
+        return self._ask(PostingRow, tables.numbered(PostingRow, after, limit).of_ledger(accounts))
 
-    def balances(self) -> list[BalanceRow]:
-        """Balances by account and unit."""
-        return self._ask(BalanceRow, tables.keyed(BalanceRow))
+    def balances(
+        self, *, accounts: Sequence[str] | None = None, after: Key = FIRST, limit: int = 100
+    ) -> list[BalanceRow]:
+        """Balances by account and unit, of ledger accounts and all below them."""
+        return self._ask(BalanceRow, tables.keyed(BalanceRow, after, limit).of_ledger(accounts))
 
     def close(self) -> None:
         """Release the store. Closing twice is allowed."""

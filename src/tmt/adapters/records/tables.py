@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from tmt.domain.money import decode_hook
-from tmt.ports.records import ROWS_MAX, BalanceRow, FillRow, OrderRow, PositionRow, PostingRow, Row, Rows
+from tmt.ports.records import ROWS_MAX, BalanceRow, FillRow, Key, OrderRow, PositionRow, PostingRow, Row, Rows
 
 RowType = TypeVar("RowType", bound=Row)
 
@@ -49,38 +49,65 @@ class Query(NamedTuple):
     """A question to one table: conditions that all hold, with a value for each "?" in them, and the answer's order."""
 
     kind: type[Row]
-    conditions: tuple[str, ...]
-    values: tuple[int | str, ...]
-    order: str
+    order: tuple[str, ...]
+    limit: int
+    conditions: tuple[str, ...] = ()
+    values: tuple[int | str, ...] = ()
+
+    def that(self, condition: str, *values: int | str) -> Query:
+        """The same question with one more condition."""
+        return self._replace(conditions=(*self.conditions, condition), values=(*self.values, *values))
+
+    def where(self, **equal: str | None) -> Query:
+        """The same question about rows in which every column that is given a value has it."""
+        given = {name: value for name, value in equal.items() if value is not None}
+        query = self
+        for name, value in given.items():
+            query = query.that(f"{name} = ?", value)
+        return query
+
+    def of(self, accounts: Sequence[str] | None) -> Query:
+        """The same question about some accounts only; None is all of them."""
+        if accounts is None:
+            return self
+        return self.that(" OR ".join(["account = ?"] * len(accounts)) or "false", *accounts)
+
+    def of_ledger(self, accounts: Sequence[str] | None) -> Query:
+        """The same question about some ledger accounts and all below them; None is all of them."""
+        if accounts is None:
+            return self
+        one = "account = ? OR (account >= ? AND account < ?)"  # "0" is the character after "/"
+        values = (value for account in accounts for value in (account, f"{account}/", f"{account}0"))
+        return self.that(" OR ".join([one] * len(accounts)) or "false", *values)
 
     def sql(self, mark: str) -> str:
         """The question, with `mark` in the place of each value."""
         table = BY_KIND[self.kind]
-        where = " AND ".join(self.conditions) or "true"
-        chosen = ", ".join(table.columns)
-        return f"SELECT {chosen} FROM {table.name} WHERE {where} ORDER BY {self.order}".replace("?", mark)  # noqa: S608
+        where = " AND ".join(f"({each})" for each in self.conditions) or "true"
+        chosen, order = ", ".join(table.columns), ", ".join(self.order)
+        text = f"SELECT {chosen} FROM {table.name} WHERE {where} ORDER BY {order} LIMIT {self.limit}"  # noqa: S608
+        return text.replace("?", mark)
 
 
-def numbered(kind: type[Row], after: int, limit: int, **equal: str | None) -> Query:
-    """At most `limit` rows by number, after one, in which every column that is given a value has it."""
-    given = {name: value for name, value in equal.items() if value is not None}
-    conditions = ("number > ?", *(f"{name} = ?" for name in given))
-    return Query(kind, conditions, (after, *given.values(), max(0, min(limit, ROWS_MAX))), "number LIMIT ?")
+def numbered(kind: type[Row], after: int, limit: int) -> Query:
+    """At most `limit` rows by number, after one."""
+    return Query(kind, ("number",), _bounded(limit)).that("number > ?", after)
 
 
-def keyed(kind: type[Row], *conditions: str, **equal: str | None) -> Query:
-    """All rows by key, in which every column that is given a value has it."""
-    given = {name: value for name, value in equal.items() if value is not None}
-    order = ", ".join(BY_KIND[kind].key)
-    return Query(kind, (*conditions, *(f"{name} = ?" for name in given)), tuple(given.values()), order)
+def keyed(kind: type[Row], after: Key, limit: int) -> Query:
+    """At most `limit` rows by key, after one."""
+    key = BY_KIND[kind].key
+    return Query(kind, key, _bounded(limit)).that(f"({', '.join(key)}) > (?, ?)", *after)
 
 
-def of_ledger_account(query: Query, account: str) -> Query:
-    """The same question about one ledger account and all below it."""
-    condition = "(account = ? OR (account >= ? AND account < ?))"  # "0" is the character after "/"
-    first, *others = query.values
-    values = (first, account, f"{account}/", f"{account}0", *others)
-    return query._replace(conditions=(query.conditions[0], condition, *query.conditions[1:]), values=values)
+def one(kind: type[Row], key: str) -> Query:
+    """The row with a key of one column."""
+    [column] = BY_KIND[kind].key
+    return Query(kind, (column,), 1).where(**{column: key})
+
+
+def _bounded(limit: int) -> int:
+    return max(0, min(limit, ROWS_MAX))
 
 
 def changed(rows: Rows) -> list[tuple[Table, Sequence[Row]]]:
