@@ -54,26 +54,24 @@ class _Protocol(asyncio.Protocol):
             waiting.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.transport = None
         if self.answer is not None and not self.answer.done():
             self.answer.set_exception(error or ConnectionError("the server closed the connection"))
 
 
 class Client:
-    """Connections to one server, as many as asked for; a request waits for one that is free."""
+    """Up to so many connections to one server; a request takes the one used last, or waits for one that is free."""
 
     def __init__(self, url: str, connections: int) -> None:
         address = urlsplit(url)
         assert address.hostname is not None
         assert address.port is not None
         self._host, self._port, self._connections = address.hostname, address.port, connections
-        self._free: asyncio.Queue[_Protocol] = asyncio.Queue()
-        self._all: list[_Protocol] = []
+        self._free: asyncio.LifoQueue[_Protocol] = asyncio.LifoQueue()
+        self._all = [_Protocol() for _ in range(connections)]
 
     async def __aenter__(self) -> Client:
-        loop = asyncio.get_running_loop()
-        for _ in range(self._connections):
-            _, protocol = await loop.create_connection(_Protocol, self._host, self._port)
-            self._all.append(protocol)
+        for protocol in self._all:
             self._free.put_nowait(protocol)
         return self
 
@@ -86,10 +84,13 @@ class Client:
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         request = encode_request(method, path, f"{self._host}:{self._port}", headers, body)
         protocol = await self._free.get()
+        loop = asyncio.get_running_loop()
         try:
-            waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            protocol.answer = waiting
+            if protocol.transport is None or protocol.transport.is_closing():  # servers close those that are idle
+                await loop.create_connection(lambda: protocol, self._host, self._port)
             assert protocol.transport is not None
+            waiting: asyncio.Future[Answer] = loop.create_future()
+            protocol.answer = waiting
             protocol.transport.write(request)
             return await waiting
         finally:

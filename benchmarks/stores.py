@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from statistics import median
@@ -158,10 +159,21 @@ def plain_rows(numbers: Iterator[int], positions: Iterator[int], count: int) -> 
     return [(next(positions), T0_NS, *entry) for entry in entries(numbers, count)]
 
 
+def plainly(dsn: str) -> psycopg.Connection:
+    """A connection that finds plain tables, which are not in the desk's schema."""
+    return psycopg.connect(dsn, autocommit=True, options="-c search_path=public")
+
+
 def sqlite_logs(folder: Path, stack: ExitStack) -> tuple[Loop, Loop]:
     log = stack.enter_context(closing(SqliteEventLog(folder / "events.sqlite")))
     db = stack.enter_context(closing(apsw.Connection(str(folder / "plain.sqlite"))))
-    db.execute(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; {PLAIN_LOG}")
+    for statement in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA wal_autocheckpoint=4000",
+        PLAIN_LOG,
+    ):
+        db.execute(statement)
     numbers, others, positions = itertools.count(1), itertools.count(1), itertools.count(1)
 
     def plain(count: int) -> None:
@@ -176,7 +188,7 @@ def sqlite_logs(folder: Path, stack: ExitStack) -> tuple[Loop, Loop]:
 
 def postgres_logs(database: Database, dsn: str, stack: ExitStack) -> tuple[Loop, Loop]:
     log = stack.enter_context(closing(PostgresEventLog(database, writer=True, source="benchmark")))
-    connection = stack.enter_context(closing(psycopg.connect(dsn, autocommit=True)))
+    connection = stack.enter_context(closing(plainly(dsn)))
     connection.execute("CREATE TABLE plain_events (LIKE tmt.events INCLUDING INDEXES)")
     connection.execute("ALTER TABLE plain_events DROP COLUMN chain")
     numbers, others, positions = itertools.count(1), itertools.count(1), itertools.count(1)
@@ -192,7 +204,9 @@ def postgres_logs(database: Database, dsn: str, stack: ExitStack) -> tuple[Loop,
     return Loop("event log, PostgreSQL", store), Loop("psycopg executemany", plain)
 
 
-def record_loops(records: RelationalRecords, plain: Callable[[str, list[tuple[Any, ...]]], None], names: tuple[str, str], mark: str) -> tuple[Loop, Loop]:
+def record_loops(
+    records: RelationalRecords, plain: Callable[[str, list[tuple[Any, ...]]], None], names: tuple[str, str], mark: str
+) -> tuple[Loop, Loop]:
     table = BY_KIND[FillRow]
     upsert = table.upsert(mark)
     numbers, others = itertools.count(1), itertools.count(1)
@@ -222,7 +236,7 @@ def sqlite_records(folder: Path, stack: ExitStack) -> tuple[Loop, Loop]:
 
 def postgres_records(database: Database, dsn: str, stack: ExitStack) -> tuple[Loop, Loop]:
     records = stack.enter_context(closing(RelationalRecords(PostgresTables(database))))
-    connection = stack.enter_context(closing(psycopg.connect(dsn, autocommit=True)))
+    connection = stack.enter_context(closing(plainly(dsn)))
     connection.execute("CREATE TABLE fills (LIKE tmt.fills INCLUDING INDEXES)")
 
     def plain(upsert: str, rows: list[tuple[Any, ...]]) -> None:
@@ -264,7 +278,7 @@ def duckdb_series(folder: Path, stack: ExitStack) -> tuple[DuckDbSeries, Loop, L
 def postgres_series(database: Database, dsn: str, stack: ExitStack) -> tuple[TimescaleSeries, Loop, Loop]:
     series = TimescaleSeries(database)
     series.prepare()
-    connection = stack.enter_context(closing(psycopg.connect(dsn, autocommit=True)))
+    connection = stack.enter_context(closing(plainly(dsn)))
     exact = ", ".join(f"{name} numeric(38, 18)" for name in ("bid", "ask", "bid_size", "ask_size"))
     connection.execute(f"CREATE TABLE plain_quotes (instrument text, time_ns bigint, sequence bigint, {exact})")
     connection.execute("CREATE INDEX ON plain_quotes (instrument, time_ns, sequence)")
@@ -289,3 +303,101 @@ def sync_loop(folder: Path, stack: ExitStack) -> Loop:
             os.fdatasync(file)
 
     return Loop("sync", store)
+
+
+def writing(
+    folder: Path, server: PostgresServer, seconds: float, rounds: int, stack: ExitStack
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(a line for each way to write, a line for each way to read what was written)."""
+    dsn = server.address.create_database("stores")
+    database = stack.enter_context(closing(Database(dsn, "tmt")))
+    database.migrate()
+    sync = sync_loop(folder, stack)
+    once = [spell(sync, 1, seconds) for _ in range(rounds)]
+    rate = median(each.rows / each.wall_seconds for each in once)
+    lines = [{**dict.fromkeys(_COLUMNS), "path": "sync", "rows a batch": 1, "rows/s": rate, "batches/s": rate}]
+    in_duckdb, *duckdb_loops = duckdb_series(folder, stack)
+    in_postgres, *postgres_loops = postgres_series(database, dsn, stack)
+    for batches, (ours, plain) in (
+        (LOG_BATCHES, sqlite_logs(folder, stack)),
+        (LOG_BATCHES, postgres_logs(database, dsn, stack)),
+        (LOG_BATCHES, sqlite_records(folder, stack)),
+        (LOG_BATCHES, postgres_records(database, dsn, stack)),
+        (SERIES_BATCHES, duckdb_loops),
+        (SERIES_BATCHES, postgres_loops),
+    ):
+        for batch in batches:
+            lines.append(compare(ours, plain, batch, seconds / len(batches), rounds))
+            print(lines[-1], flush=True)
+    return lines, list(reading(folder, database, dsn, {"DuckDB": in_duckdb, "PostgreSQL": in_postgres}))
+
+
+_COLUMNS: Final = ("path", "rows a batch", "rows/s", "batches/s", "beside", "its rows/s", "ratio", "CPU µs a row")
+
+
+def reading(
+    folder: Path, database: Database, dsn: str, series: dict[str, DuckDbSeries | TimescaleSeries]
+) -> Iterator[dict[str, Any]]:
+    """Rows a second read: logs whole, records and series by pages of the longest kind."""
+    with closing(SqliteEventLog(folder / "events.sqlite", read_only=True)) as log:
+        yield read_line("event log, SQLite", lambda: sum(1 for _ in itertools.islice(log.read(), READ_ROWS)))
+        with closing(apsw.Connection(str(folder / "plain.sqlite"))) as db:
+            query = f"SELECT * FROM events ORDER BY position LIMIT {READ_ROWS}"
+            yield read_line("apsw SELECT", lambda: len(list(db.execute(query))))
+    with closing(PostgresEventLog(database, writer=False, source="benchmark")) as log:
+        yield read_line("event log, PostgreSQL", lambda: sum(1 for _ in itertools.islice(log.read(), READ_ROWS)))
+    with closing(plainly(dsn)) as connection:
+        query = f"SELECT * FROM plain_events ORDER BY position LIMIT {READ_ROWS}"
+        yield read_line(
+            "psycopg SELECT, binary", lambda: len(connection.execute(query.encode(), binary=True).fetchall())
+        )
+    with closing(RelationalRecords(SqliteTables(folder / "records.sqlite"))) as records:
+        yield read_line("records, SQLite, pages of 1,000", lambda: len(pages_of(records)))
+    with closing(RelationalRecords(PostgresTables(database))) as records:
+        yield read_line("records, PostgreSQL, pages of 1,000", lambda: len(pages_of(records)))
+    for name, store in series.items():
+        yield read_line(f"series, {name}, a page of 10,000", partial(page_rows, store))
+
+
+def page_rows(series: DuckDbSeries | TimescaleSeries) -> int:
+    return int(series.quotes("EURUSD", Window(limit=10_000)).rows.num_rows)
+
+
+def pages_of(records: RelationalRecords) -> list[FillRow]:
+    """The first `READ_ROWS` fills, page by page."""
+    found: list[FillRow] = []
+    while len(found) < READ_ROWS and (page := records.fills(after=found[-1].number if found else 0, limit=1000)):
+        found += page
+    return found
+
+
+def read_line(name: str, read: Callable[[], int]) -> dict[str, Any]:
+    rates, rows = [], 0
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        rows = read()
+        rates.append(rows / (time.perf_counter() - began))
+    return {"read": name, "rows": rows, "rows/s": median(rates)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each path and round")
+    parser.add_argument("--quick", action="store_true", help="little of everything; nothing is written")
+    given = parser.parse_args()
+    seconds, rounds = (0.3, 1) if given.quick else (given.seconds, ROUNDS)
+    report = Report("stores", "Stores", METHOD, ["tmt-trading", "apsw", "psycopg", "duckdb", "pyarrow"])
+    report.about(postgres=PostgresServer.version(), sqlite=apsw.sqlite_lib_version())
+    with ExitStack() as stack, Others() as others:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        server = stack.enter_context(PostgresServer(folder / "postgres"))
+        written, read = writing(folder, server, seconds, rounds, stack)
+    report.add("Writing", written)
+    report.add("Reading", read)
+    report.note(f"Others used {others.share:.0%} of the machine's processors during the run.")
+    if not given.quick:
+        report.write()
+
+
+if __name__ == "__main__":
+    main()

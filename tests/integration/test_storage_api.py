@@ -49,15 +49,17 @@ class Api:
 
 @contextmanager
 def api_on(book: Path, folder: Path, store: Path | Database | None = None) -> Iterator[Api]:
-    log, followed = (SqliteEventLog(book / "events.sqlite", read_only=True) for _ in range(2))
+    log, followed, projected = (SqliteEventLog(book / "events.sqlite", read_only=True) for _ in range(3))
     config = msgspec.structs.replace(load_config(None).sections["storage"], port=0)
     with (
         closing(log),
         closing(followed),
+        closing(projected),
         people(folder) as access,
         storage_api(
             log=log,
             followed=followed,
+            projected=projected,
             store=folder / "series" if store is None else store,
             access=access,
             clock=SystemClock(),
@@ -91,7 +93,8 @@ def api(book: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def test_it_is_ready_and_says_what_it_runs_on(api: Api) -> None:
     assert api.served.ask("GET", "/health").status_code == 200
     ready = api.served.ask("GET", "/ready")
-    assert (ready.status_code, {each["name"] for each in ready.json()["probes"]}) == (200, {"series", "writer"})
+    assert ready.status_code == 200
+    assert {each["name"] for each in ready.json()["probes"]} == {"series", "writer", "records"}
     state = api.get("/series").json()
     assert state["runs_on"].startswith("DuckDB")
     assert (state["position"], state["behind"]) == (api.log.head(), 0)
@@ -286,7 +289,9 @@ def test_statements_are_in_the_audit_trail(api: Api) -> None:
 
 @pytest.mark.server
 def test_on_postgresql_the_same_is_answered_but_statements(book: Path, api: Api, tmp_path: Path, pg_dsn: str) -> None:
-    with api_on(book, tmp_path, Database(pg_dsn, "series")) as other:
+    database = Database(pg_dsn, "series")
+    database.migrate()
+    with api_on(book, tmp_path, database) as other:
         for path in (
             f"/candles?instrument={SYMBOL}&timeframe=30m",
             f"/quotes?instrument={SYMBOL}&limit=500&order=newest_first",

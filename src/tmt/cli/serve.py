@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+
+import msgspec
 
 from tmt.adapters.door.http import HttpDoor
 from tmt.adapters.series.timescale import TimescaleSeries
@@ -13,8 +15,8 @@ from tmt.cli.shared import shared, wait
 from tmt.cli.terminal import Terminal
 from tmt.gateway.service import GatewayParts, create_gateway
 from tmt.observability.metrics import Metrics
-from tmt.storage_api.service import create_storage_api
-from tmt.storage_api.writer import SeriesWriter
+from tmt.processes import open_database
+from tmt.storage_api.opening import storage_api
 from tmt.topology import PATH
 
 
@@ -47,18 +49,22 @@ def storage(terminal: Terminal, chosen: Chosen, port: int, host: str, tls: bool,
     """`tmt storage run`."""
     with interruptible() as interruption, ExitStack() as stack:
         own = stack.enter_context(shared(terminal, chosen, "storage-api", tls=tls))
-        series = stack.enter_context(closing(TimescaleSeries(own.database)))
-        series.prepare()
-        terminal.say(f"series: {series.describe()}")
-        app = create_storage_api(
-            log=stack.enter_context(own.log()),
-            series=series,
-            writer=SeriesWriter(stack.enter_context(own.log()), series),
-            sandbox=None,
-            access=own.access,
-            config=own.loaded.sections["web"],
-            tls=tls,
+        sections = own.loaded.sections
+        terminal.say(f"series: {TimescaleSeries(own.database).describe()}")
+        server = stack.enter_context(
+            storage_api(
+                log=stack.enter_context(own.log()),
+                followed=stack.enter_context(own.log()),
+                projected=stack.enter_context(own.log()),
+                store=stack.enter_context(open_database(own.loaded, "tmt-storage-api-stores")),
+                access=own.access,
+                clock=own.clock,
+                config=msgspec.structs.replace(sections["storage"], port=port),
+                web=sections["web"],
+                host=host,
+                tls=stack.enter_context(own.server_tls()),
+            )
         )
-        with own.served(terminal, app, port, host):
-            wait(ends_after(interruption, seconds))
+        terminal.say(f"storage-api: {server.url}")
+        wait(ends_after(interruption, seconds))
         return interruption.exit_code if interruption else ExitCode.OK

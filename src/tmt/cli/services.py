@@ -173,6 +173,7 @@ class _Storage(_Service):
             storage_api(
                 log=self._log(resources),
                 followed=self._log(resources),
+                projected=self._log(resources),
                 store=embedded.book / "series",
                 access=self._access,
                 clock=embedded.clock,

@@ -66,16 +66,10 @@ class Shared:
         return ensure_certificates(folder, [self.name], self.clock)[self.name]
 
     @contextmanager
-    def served(
-        self, terminal: Terminal, app: ASGIApp, port: int, host: str, *, clients_need_certificates: bool = False
-    ) -> Iterator[None]:
-        """Serve `app`; over TLS, its certificate is renewed in time without a restart."""
-        web = self.loaded.sections["web"]
-        plain = web.plain_http_beyond_loopback
+    def server_tls(self, *, clients_need_certificates: bool = False) -> Iterator[ssl.SSLContext | None]:
+        """For serving; its certificate is renewed in time without a restart, until the end. None without TLS."""
         if self.certificates is None:
-            with serve(app, port, host, name=self.name, limits=web.limits, plain_http_beyond_loopback=plain) as server:
-                terminal.say(f"{self.name}: {server.url}")
-                yield
+            yield None
             return
         folder, files = self.certificates, self._files(self.certificates)
         context = server_context(files, clients_need_certificates=clients_need_certificates)
@@ -89,11 +83,25 @@ class Shared:
         thread = Thread(target=renew, name="certificates", daemon=True)
         thread.start()
         try:
-            with serve(app, port, host, name=self.name, limits=web.limits, tls=context) as server:
-                terminal.say(f"{self.name}: {server.url}")
-                yield
+            yield context
         finally:
             over.set()
+
+    @contextmanager
+    def served(
+        self, terminal: Terminal, app: ASGIApp, port: int, host: str, *, clients_need_certificates: bool = False
+    ) -> Iterator[None]:
+        """Serve `app`, over TLS if the desk has certificates."""
+        web = self.loaded.sections["web"]
+        plain = web.plain_http_beyond_loopback
+        with (
+            self.server_tls(clients_need_certificates=clients_need_certificates) as tls,
+            serve(
+                app, port, host, name=self.name, limits=web.limits, tls=tls, plain_http_beyond_loopback=plain
+            ) as server,
+        ):
+            terminal.say(f"{self.name}: {server.url}")
+            yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Positions and postings are those of a `Portfolio` and its ledger; there is no se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -14,9 +15,20 @@ from tmt import messages as m
 from tmt.domain.ledger import Ledger, Transaction
 from tmt.domain.money import ZERO, divide
 from tmt.domain.order import TERMINAL_STATES, OrderState, OrderType, TimeInForce
+from tmt.errors import InputError
 from tmt.invariants import state_after
 from tmt.ports.event_log import EventLog
-from tmt.ports.records import BalanceRow, FillRow, OrderRow, PositionRow, PostingRow, Records, Rows
+from tmt.ports.records import (
+    FIRST,
+    ROWS_MAX,
+    BalanceRow,
+    FillRow,
+    OrderRow,
+    PositionRow,
+    PostingRow,
+    Records,
+    Rows,
+)
 from tmt.projections.portfolio import Portfolio
 
 KINDS: Final = (m.SessionStarted, m.AccountOpened, m.OrderSubmitted, *m.VENUE_EVENTS)
@@ -84,6 +96,10 @@ class RecordsFold:
             postings=tuple(self._new_postings),
             balances=tuple(self._changed_balances.values()),
         )
+
+    def balances(self) -> Iterator[tuple[str, str, Decimal]]:
+        """Every (ledger account, unit, balance), sorted."""
+        return self._journal.balances()
 
     def fold(self, message: m.Message, position: int) -> None:
         """Fold one message of `KINDS`, found in the log at `position`."""
@@ -270,34 +286,67 @@ def _keep_newest(entries: dict[str, m.OrderSubmitted]) -> None:
 class Projector:
     """Keeps records up with a log, a bounded number of events at a time.
 
-    What the records hold is told by them alone: on starting, and after any failure, it goes on from there.
+    What the records hold is told by them alone: on starting, and after any failure, it goes on from there. Until it is
+    there again, a start folds the messages of `KINDS` from the log's beginning, and stores nothing.
 
     Args:
         events_per_batch: events of the log, of whatever type, between two transactions.
+
+    Attributes:
+        behind: messages of the log that were not in the records when last looked.
     """
 
     def __init__(self, log: EventLog, records: Records, *, events_per_batch: int = EVENTS_PER_BATCH) -> None:
+        self.behind = 0
         self._log = log
         self._records = records
         self._events_per_batch = events_per_batch
+        self._start(records.position())
+
+    def _start(self, stored: int) -> None:
         self._fold = RecordsFold()
         self._folded = 0
-        self._stored = records.position()
-        self._read_on(self._stored)
-        self._fold.forget_changes()
+        self._stored = stored
+        self._checked = stored == 0
+
+    def begin(self) -> None:
+        """Ask the records anew how far they are, after a failure."""
+        stored = self._records.position()
+        if stored < self._stored:
+            self._start(stored)
+        elif stored >= self._folded:
+            self._fold.forget_changes()
+        self._stored = stored
 
     def catch_up(self) -> int:
         """Bring the records to the log's head; return that position.
 
         Raises:
             StoreUnavailable: when the log or the records cannot be reached; calling again goes on.
+            InputError: TMT-Q012 when the records were made from another log.
         """
-        head = self._log.head()
-        self._store()
-        while self._folded < head:
-            self._read_on(min(head, self._folded + self._events_per_batch))
-            self._store()
+        while self.step():
+            pass
         return self._folded
+
+    def step(self) -> bool:
+        """Take in one batch; False when there was nothing new. Raises what `catch_up` does."""
+        self._store()
+        head = self._log.head()
+        self.behind = max(0, head - self._stored)
+        if head < self._stored:
+            raise self._made_from_another_log(f"the log ends at {head}")
+        if self._folded < self._stored:
+            self._read_on(min(self._stored, self._folded + self._events_per_batch))
+            self._fold.forget_changes()
+            return True
+        self._check_balances()
+        if self._folded == head:
+            return False
+        self._read_on(min(head, self._folded + self._events_per_batch))
+        self._store()
+        self.behind = head - self._stored
+        return True
 
     def _read_on(self, until: int) -> None:
         for recorded in self._log.read(after=self._folded, types=_TYPES, until=until):
@@ -310,3 +359,27 @@ class Projector:
             self._records.apply(self._fold.rows(), self._folded)
             self._stored = self._folded
             self._fold.forget_changes()
+
+    def _check_balances(self) -> None:
+        if self._checked:
+            return
+        found = list(_balances(self._records))
+        if self._records.position() != self._stored:
+            return  # somebody else writes them as well, and has just done so
+        if found != [*self._fold.balances()]:
+            raise self._made_from_another_log("their balances differ from its own")
+        self._checked = True
+
+    def _made_from_another_log(self, how: str) -> InputError:
+        return InputError(
+            "TMT-Q012",
+            f"the records stand at position {self._stored} of another event log: {how}",
+            fix="give each event log records of its own; those that are removed are made again",
+        )
+
+
+def _balances(records: Records) -> Iterator[tuple[str, str, Decimal]]:
+    after = FIRST
+    while page := records.balances(after=after, limit=ROWS_MAX):
+        yield from ((row.account, row.unit, row.amount) for row in page)
+        after = page[-1].account, page[-1].unit

@@ -15,10 +15,13 @@ ERROR_CODES: Final = {
     "less: a shorter span of time, a coarser timeframe, fewer groups.",
     "TMT-Q007": "The answer is larger than is given out (10,000 rows, 16 MB). Add a LIMIT, or ask page by page.",
     "TMT-Q008": "As many SQL statements as are run at once are being run. Try again in a few seconds.",
-    "TMT-Q009": "A page cannot be asked for like this: times are 0 to 2^63 - 1, limits 1 to 10,000, order is "
-    "oldest_first or newest_first, and a cursor is the `next` of an earlier page.",
+    "TMT-Q009": "A page cannot be asked for like this: times are 0 to 2^63 - 1, limits 1 to 10,000, of records and "
+    "decisions 1,000, order is oldest_first or newest_first, and a cursor is the `next` of an earlier page.",
     "TMT-Q010": "SQL statements see every account, so they are not for those who may see only some.",
     "TMT-Q011": "SQL statements are run on a copy of the series, and a series in PostgreSQL is not copied. Use the "
     "other addresses, or a read-only role of the database itself.",
+    "TMT-Q012": "The records, tables of orders, fills, positions and postings, were made from another event log than "
+    "this one: their position is beyond its end, or their balances are others. Give each log records of its own; on "
+    "SQLite, remove `records.sqlite` beside the series, and they are made again from the log.",
 }
 """Code -> meaning, for `tmt explain`."""

@@ -11,6 +11,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIHeader, OpenAPIMediaType, OpenAPIType, Operation, Schema
 
 from tmt.domain.money import Exact
+from tmt.ports.records import BalanceRow, FillRow, OrderRow, PositionRow, PostingRow
 from tmt.ports.series import NULLABLE, QUANTILES_SCHEMA, SCHEMAS
 from tmt.storage_api.formats import MEDIA_TYPES, NEXT_HEADER, Format
 
@@ -55,6 +56,11 @@ PAGES: Final = {
     "metrics": _page_of("Metrics", _row("MetricValue", SCHEMAS["metrics"])),
     "latency": _page_of("Latency", _row("Latency", QUANTILES_SCHEMA)),
     "decisions": _page_of("Decisions", Decision),
+    "orders": _page_of("Orders", OrderRow),
+    "fills": _page_of("Fills", FillRow),
+    "positions": _page_of("Positions", PositionRow),
+    "postings": _page_of("Postings", PostingRow),
+    "balances": _page_of("Balances", BalanceRow),
 }
 ANSWER: Final = ResponseSpec(Answer, generate_examples=False, description="Columns and rows.")
 

@@ -42,15 +42,16 @@ _DECISION_SCHEMA: Final = pa.schema(
     ]
 )
 
-_NAME: Final = r"^[^\x00-\x1f\x7f]{1,100}(?!\n)$"
+NAME: Final = r"^[^\x00-\x1f\x7f]{1,100}(?!\n)$"
+"""What a name may be: `$` alone would let a line's end follow."""
 
 AnyRequest = Request[Any, Any, Any]
-Name = Annotated[str, QueryParameter(pattern=_NAME)]
+Name = Annotated[str, QueryParameter(pattern=NAME)]
 TimeNs = Annotated[int, QueryParameter(ge=0, le=TIME_NS_MAX, description="Event time in nanoseconds since 1970, UTC.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX)]
 Asked = Annotated[Format | None, QueryParameter(name="format", description="Goes before the Accept header.")]
 Cursor = Annotated[
-    str | None, QueryParameter(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", description="The `next` of an earlier page.")
+    str | None, QueryParameter(pattern=r"^[0-9]{1,19}-[0-9]{1,19}(?!\n)$", description="The `next` of an earlier page.")
 ]
 Order = Annotated[str, QueryParameter(enum=["oldest_first", "newest_first"])]
 
@@ -174,8 +175,8 @@ def _log_routes(store: Store) -> list[HTTPRouteHandler]:
     async def decisions(
         request: AnyRequest,
         limit: Annotated[int, QueryParameter(ge=1, le=DECISIONS_MAX)] = 100,
-        cursor: Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,18}$")] = None,
-        correlation_id: Annotated[str | None, QueryParameter(pattern=_NAME)] = None,
+        cursor: Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,18}(?!\n)$")] = None,
+        correlation_id: Annotated[str | None, QueryParameter(pattern=NAME)] = None,
         form: Asked = None,
     ) -> Response[Any]:
         chosen_form = chosen(form, request.headers.get("accept", ""))

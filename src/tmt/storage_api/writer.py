@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from decimal import Decimal
-from threading import Event
 from typing import Final
-
-import structlog
 
 from tmt import messages as m
 from tmt.domain.money import ONE
-from tmt.errors import AdapterUnavailable, InputError, TmtError
+from tmt.errors import InputError
 from tmt.ports.event_log import EventLog, Recorded
 from tmt.ports.series import NOTHING, STAGE_DURATION, Mark, Series
 from tmt.projections.portfolio import Portfolio
@@ -25,8 +22,6 @@ ROWS_MAX: Final = 100_000
 """Messages, and rows, of a batch: the first bound that is reached ends it."""
 
 TIMES_KEPT_MAX: Final = 10_000
-POLL_SECONDS: Final = 0.25
-RETRY_SECONDS: Final = 2.0
 
 SIGNAL_EXECUTION: Final = "tmt_signal_execution_duration_seconds"
 BREAKER_STATE: Final = "tmt_circuit_breaker_state"
@@ -38,7 +33,6 @@ _READ: Final = tuple(
     kind.__name__
     for kind in (*_MOVES_EQUITY, m.MarketDataReceived, m.OrderProposed, *_STAGES, *_BREAKER, m.StatisticsUpdated)
 )
-_LOG: Final = structlog.get_logger(__name__)
 
 
 class SeriesWriter:
@@ -51,7 +45,6 @@ class SeriesWriter:
 
     Attributes:
         behind: messages of the log that were not in the series when last looked.
-        failure: what ended `run`, or what it is waiting to be mended; None while all is well.
 
     Raises:
         InputError: TMT-Q002 when the series was made from another log.
@@ -59,13 +52,13 @@ class SeriesWriter:
 
     def __init__(self, log: EventLog, series: Series, retain_ns: int | None = None) -> None:
         self.behind = 0
-        self.failure: TmtError | None = None
         self._log = log
         self._series = series
         self._retain_ns = retain_ns
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Read the mark and fold the log up to it, on starting and after a failure."""
         self._mark = self._series.mark()
         if self._mark != NOTHING and self._mark_at(self._mark.position) != self._mark:
             raise InputError(
@@ -89,30 +82,11 @@ class SeriesWriter:
         """How far the log is in the series."""
         return self._mark
 
-    def run(self, stop: Event) -> None:
-        """Follow the log until `stop` is set. A store that is away is waited for; any other failure ends this."""
-        while not stop.is_set():
-            try:
-                if self.failure is not None:
-                    self._begin()
-                    self.failure = None
-                while not stop.is_set() and self.step():
-                    pass
-            except AdapterUnavailable as error:
-                _LOG.warning("the series waits for a store", error=str(error))
-                self.failure = error
-                stop.wait(RETRY_SECONDS)
-            except TmtError as error:
-                _LOG.error("the series is no longer written", error=str(error))
-                self.failure = error
-                return
-            stop.wait(POLL_SECONDS)
-
     def step(self) -> bool:
         """Take in one batch; False when there was nothing new.
 
         Raises:
-            AdapterUnavailable: the batch may or may not be in the series; `run` begins again from its mark.
+            AdapterUnavailable: the batch may or may not be in the series; go on with `begin`.
         """
         head = self._log.head()
         self.behind = max(0, head - self._mark.position)

@@ -19,7 +19,9 @@ from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import InputError, StoreUnavailable
 from tmt.ports.series import NOTHING, STAGE_DURATION, Mark
 from tmt.projections.portfolio import Portfolio
+from tmt.storage_api import following
 from tmt.storage_api import writer as writing
+from tmt.storage_api.following import Following
 from tmt.storage_api.writer import SIGNAL_EXECUTION, SeriesWriter
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -207,13 +209,13 @@ def test_a_store_that_was_away_gets_everything_once(
     log: SqliteEventLog, series: DuckDbSeries, expected: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "MESSAGES_MAX", 5)
-    monkeypatch.setattr(writing, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
     away: Any = Away(series)
     away.away.set()
     head = log.head()
-    writer = SeriesWriter(log, away)
+    run = Following("the series", SeriesWriter(log, away))
     stop = Event()
-    thread = Thread(target=writer.run, args=[stop])
+    thread = Thread(target=run.run, args=[stop])
     thread.start()
     while series.mark().position < 20:
         pass
@@ -223,5 +225,5 @@ def test_a_store_that_was_away_gets_everything_once(
         pass
     stop.set()
     thread.join(10)
-    assert (thread.is_alive(), writer.failure) == (False, None)
+    assert (thread.is_alive(), run.failure) == (False, None)
     assert whole(series) == expected
