@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ CONFIG: Final = Path(__file__).parent / "config"
 READY_SECONDS_MAX: Final = 120.0
 STOP_SECONDS_MAX: Final = 30.0
 SERVICES: Final = {"page": "gateway", "storage API": "storage", "engine": "engine"}
+"""What `tmt up` calls its services, and what they are called here."""
+
 VENUE: Final = {"TMT__VENUE__LATENCY_BASE_NS": "5000000", "TMT__VENUE__LATENCY_JITTER_NS": "5000000"}
 """The packaged latency, since orders may come at one instant; `config/` has none, for another benchmark's sake."""
 
@@ -95,7 +97,7 @@ def embedded(folder: Path, *words: str, **environment: str) -> Iterator[Embedded
     with (folder / "up.log").open("wb") as said:
         process = subprocess.Popen([*command, *ports, *words], stdout=said, stderr=said, env=env)
     try:
-        urls = _urls_said(process, folder / "up.log")
+        urls = _urls_said(process, folder / "up.log", SERVICES)
         for url in urls.values():
             _wait_until_ready(url, process, folder / "up.log")
         yield Embedded(
@@ -175,6 +177,22 @@ class Several:
         self._desk.wait_until_ready()
 
 
+@contextmanager
+def gateway_of(desk: Several, folder: Path) -> Iterator[tuple[str, Tree]]:
+    """`tmt gateway run` before the engine of a desk of several processes: its address and its process."""
+    words = ("gateway", "run", "--port", "0", "--engine", desk.url, "--state", str(desk.state), "--config", str(CONFIG))
+    log = folder / "gateway.log"
+    with log.open("wb") as said:
+        command = [sys.executable, "-m", "tmt", *words]
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=desk.environment)
+    try:
+        (url,) = _urls_said(process, log, {"gateway": "gateway"}).values()
+        _wait_until_ready(url, process, log)
+        yield url, Tree(process.pid)
+    finally:
+        _stop(process)
+
+
 def _let_in(state: Path, database: Database | None) -> tuple[dict[str, str], dict[str, str]]:
     """Headers of a new trader with a key, and of a service that may post market data for five minutes."""
     opened = open_access(state, load_config(None).sections["access"], SystemClock(), database)
@@ -184,15 +202,15 @@ def _let_in(state: Path, database: Database | None) -> tuple[dict[str, str], dic
         return {"X-API-Key": key}, {"Authorization": f"Bearer {access.service_token('benchmark')}"}
 
 
-def _urls_said(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
+def _urls_said(process: subprocess.Popen[bytes], log: Path, services: Mapping[str, str]) -> dict[str, str]:
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline and process.poll() is None:
         urls = {}
         for line in log.read_text(errors="replace").splitlines():
             name, found, rest = line.strip().partition(": http")
-            if found and name in SERVICES:
-                urls[SERVICES[name]] = f"http{rest}".rstrip("/")
-        if len(urls) == len(SERVICES):
+            if found and name in services:
+                urls[services[name]] = f"http{rest}".rstrip("/")
+        if len(urls) == len(services):
             return urls
         time.sleep(0.05)
     raise AssertionError(log.read_text(errors="replace"))

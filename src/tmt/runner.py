@@ -4,7 +4,7 @@ A step is an input and all that follows from it, and the input comes first in th
 snapshot, runs the inputs after it again, and compares every message with the one recorded.
 
 With all agents in this process, steps are written to the log whole, so a log never ends inside one. With agents
-elsewhere, every message is durable before they hear of it; a log may then end inside a step, and recovery ends it.
+elsewhere, a message is durable before they hear of it; a log may then end inside a step, and recovery ends it.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ class Runner:
         self.logged: Callable[[m.Message], None] = lambda _: None
         self._timeline: Timeline | None = None
         self._pending: list[Entry] = []
+        self._unheard: list[m.Message] = []
         self._expected: Iterator[Recorded] | None = None
         self._ending = False
         self._sound = False
@@ -158,13 +159,11 @@ class Runner:
             if recorded is not None or not self._ending:
                 raise _diverged(message, recorded)
             self._expected = None
-        entry = Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body)
-        if self._path is None:
-            self._pending.append(entry)
-            return
-        recorded_at_ns = self._clock.now_ns()
-        position = self._log.append([entry], recorded_at_ns)
-        self._path.publish(Recorded(position, recorded_at_ns, *entry), message)
+        self._pending.append(Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body))
+        if self._path is not None:
+            self._unheard.append(message)
+            if self._path.asks(type(message)):
+                self.commit()
 
     def step(self, message: m.Message) -> None:
         """Run one input to the end of all that follows from it; first what is due by itself before it.
@@ -179,7 +178,7 @@ class Runner:
         try:
             self._run(message)
         except BaseException:
-            del self._pending[finished:]
+            del self._pending[finished:], self._unheard[finished:]
             raise
         self._sound = True
 
@@ -199,10 +198,18 @@ class Runner:
             self.timeline.advance(message.occurred_at_ns)
 
     def commit(self) -> None:
-        """Write all finished steps to the log; durable when it returns."""
-        if self._pending:
-            self._log.append(self._pending, self._clock.now_ns())
-            self._pending = []
+        """Write what is pending to the log; durable when it returns. Then agents elsewhere hear it."""
+        if not self._pending:
+            return
+        recorded_at_ns = self._clock.now_ns()
+        last = self._log.append(self._pending, recorded_at_ns)
+        entries, self._pending = self._pending, []
+        unheard, self._unheard = self._unheard, []
+        if self._path is not None:
+            for position, entry, message in zip(
+                range(last - len(entries) + 1, last + 1), entries, unheard, strict=True
+            ):
+                self._path.publish(Recorded(position, recorded_at_ns, *entry), message)
 
     def recover(self) -> int:
         """Become what the log says; return how many recorded messages were run again and found equal.

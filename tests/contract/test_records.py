@@ -22,6 +22,7 @@ from tmt.adapters.records.relational import RelationalRecords
 from tmt.adapters.records.sqlite import SqliteTables
 from tmt.domain.money import ZERO
 from tmt.domain.order import TERMINAL_STATES, OrderState, OrderType, Side
+from tmt.errors import InputError
 from tmt.ports.records import (
     ROWS_MAX,
     BalanceRow,
@@ -317,22 +318,9 @@ def test_a_page_is_never_longer_than_the_most(records: Records) -> None:
 
 
 def test_a_flat_position_is_not_shown(records: Records) -> None:
-    def held(lots: int, quantity: str, position: int) -> Rows:
-        row = PositionRow(
-            position=position,
-            account="a",
-            instrument="X",
-            lots=lots,
-            quantity=Decimal(quantity),
-            cost=ZERO,
-            average_price=None,
-            changed_at_ns=1,
-        )
-        return Rows(positions=(row,))
-
-    records.apply(held(1, "5", 1), 1)
+    records.apply(Rows(positions=(held("a", "X"),)), 1)
     assert [row.quantity for row in records.positions()] == [5]
-    records.apply(held(0, "0", 2), 2)
+    records.apply(Rows(positions=(msgspec.structs.replace(held("a", "X"), lots=0, quantity=ZERO),)), 2)
     assert records.positions() == []
 
 
@@ -340,6 +328,115 @@ def test_closing_twice_is_allowed(open_records: Open) -> None:
     records = open_records()
     records.close()
     records.close()
+
+
+def test_some_accounts_have_their_own_rows_and_no_others(records: Records) -> None:
+    names = ("a", "b", "c", "c' OR '1'='1")
+    positions = tuple(held(name, "X") for name in names)
+    balances = tuple(
+        BalanceRow(position=1, account=f"{name}/{part}", unit="USD", amount=ZERO)
+        for name in names
+        for part in ("cash", "fees")
+    )
+    records.apply(Rows(positions=positions, balances=balances), 1)
+    for wanted in ([], ["b"], ["c", "a"], ["nobody"], [names[3]]):
+        assert {row.account for row in records.positions(accounts=wanted)} == {*wanted} - {"nobody"}
+        parts = {f"{name}/{part}" for name in wanted for part in ("cash", "fees") if name != "nobody"}
+        assert {row.account for row in records.balances(accounts=wanted)} == parts
+    assert not any((records.orders(accounts=[]), records.fills(accounts=[]), records.postings(accounts=[])))
+    assert [row.account for row in records.balances(accounts=["a/cash", "b"])] == ["a/cash", "b/cash", "b/fees"]
+
+
+def test_pages_by_key_join_up_in_the_order_of_the_bytes(records: Records) -> None:
+    keys = [(account, unit) for account in ("A", "a", "ab", "b", "Ä", "\U0001f600") for unit in ("EUR", "USD", "eur")]
+    balances = tuple(BalanceRow(position=1, account=one, unit=two, amount=ZERO) for one, two in reversed(keys))
+    records.apply(Rows(positions=tuple(held(*key) for key in keys), balances=balances), 1)
+    for limit in (1, 4, 100):
+        found: list[tuple[str, str]] = []
+        while page := records.balances(after=found[-1] if found else ("", ""), limit=limit):
+            assert len(page) <= limit
+            found += [(row.account, row.unit) for row in page]
+        assert found == sorted(keys, key=lambda key: [each.encode() for each in key])
+        assert found == [(row.account, row.instrument) for row in records.positions(limit=100)]
+    narrowed = records.positions(after=("a", "EUR"), limit=2, instrument="USD")
+    assert [(row.account, row.instrument) for row in narrowed] == [("a", "USD"), ("ab", "USD")]
+
+
+def held(account: str, instrument: str) -> PositionRow:
+    return PositionRow(
+        position=1,
+        account=account,
+        instrument=instrument,
+        lots=1,
+        quantity=Decimal(5),
+        cost=ZERO,
+        average_price=None,
+        changed_at_ns=1,
+    )
+
+
+@pytest.mark.parametrize("how", ["a longer log", "a log with other money", "a log without money"])
+def test_the_records_of_another_log_are_refused_and_left_as_they_are(
+    records: Records, log: SqliteEventLog, how: str
+) -> None:
+    Projector(log, records).catch_up()
+    other: SqliteEventLog = Until(log, log.head() - 1)
+    if how != "a longer log":
+        other = Until(log, log.head())
+        amount = Decimal("0.01") if how == "a log with other money" else ZERO
+        row = records.balances(limit=1)[0]
+        added = msgspec.structs.replace(row, amount=row.amount + amount, unit=row.unit if amount else "NEW")
+        records.apply(Rows(balances=(added,)), records.position() + 1)
+        other = Until(log, records.position())
+    before = everything(records)
+    with pytest.raises(InputError) as caught:
+        Projector(other, records).catch_up()
+    assert caught.value.code == "TMT-Q012"
+    assert everything(records) == before
+
+
+def test_a_step_takes_in_no_more_than_a_batch_and_tells_what_is_left(records: Records, log: SqliteEventLog) -> None:
+    head = log.head()
+    projector = Projector(log, records, events_per_batch=100)
+    left = head
+    while projector.step():
+        left = max(0, left - 100)
+        assert projector.behind == left == head - records.position()
+    assert projector.behind == 0
+    again = Projector(log, records, events_per_batch=100)
+    steps = 0
+    while again.step():
+        steps += 1
+    assert (steps, records.position()) == (-(-head // 100), head)
+
+
+def test_a_projector_begins_anew_when_records_have_lost_what_they_held(
+    open_records: Open, log: SqliteEventLog, tmp_path: Path
+) -> None:
+    whole = RelationalRecords(SqliteTables(tmp_path / "whole.sqlite"))
+    Projector(log, whole).catch_up()
+    lost = RelationalRecords(SqliteTables(tmp_path / "lost.sqlite"))
+    records = Replaced(open_records())
+    projector = Projector(log, records, events_per_batch=500)
+    projector.step()
+    projector.step()
+    records.inner.close()
+    records.inner = lost
+    projector.begin()
+    projector.catch_up()
+    assert everything(lost) == everything(whole)
+    for each in (lost, whole):
+        each.close()
+
+
+class Replaced:
+    """Records that may be replaced by others behind the back of those who use them."""
+
+    def __init__(self, inner: Records) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 @pytest.mark.server

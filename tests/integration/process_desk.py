@@ -52,7 +52,7 @@ class Process:
 
     def wait_until_up(self) -> None:
         """Until it says that it serves, once for each start."""
-        _wait_until(lambda: self.said().count(self.ready) >= self.starts, [self])
+        wait_until(lambda: self.said().count(self.ready) >= self.starts, [self])
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -81,7 +81,8 @@ class Process:
         return self.said().rpartition(self.ready)[2].split()[0]
 
 
-def _wait_until(true: Callable[[], bool], needed: Iterable[Process]) -> None:
+def wait_until(true: Callable[[], bool], needed: Iterable[Process]) -> None:
+    """Until something is true, as long as the processes that it needs are alive."""
     deadline, pause = time.monotonic() + READY_SECONDS_MAX, Event()
     while not true():
         gone = [each for each in needed if not each.alive()]
@@ -145,7 +146,7 @@ class ProcessDesk:
 
     def wait_until_ready(self) -> None:
         """Until the engine answers that it is ready."""
-        _wait_until(self.is_ready, self.processes.values())
+        wait_until(self.is_ready, self.processes.values())
 
     def is_ready(self) -> bool:
         """Whether the engine says that it can do its work."""

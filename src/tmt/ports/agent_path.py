@@ -20,6 +20,10 @@ class AgentPath(Protocol):
             message: the same, decoded.
         """
 
+    def asks(self, kind: type[Message]) -> bool:
+        """Whether an agent over there may answer messages of this type."""
+        ...
+
     def answers(self, agent: str, message: Message) -> Sequence[Message]:
         """What `agent` answers to the newest message published, waiting for it.
 

@@ -21,7 +21,8 @@ ERROR_CODES: Final = {
     "TMT-Q011": "SQL statements are run on a copy of the series, and a series in PostgreSQL is not copied. Use the "
     "other addresses, or a read-only role of the database itself.",
     "TMT-Q012": "The records, tables of orders, fills, positions and postings, were made from another event log than "
-    "this one: their position is beyond its end, or their balances are others. Give each log records of its own; on "
-    "SQLite, remove `records.sqlite` beside the series, and they are made again from the log.",
+    "this one, or are damaged: their position is beyond its end, or their balances are others. Give each log records "
+    "of its own. On SQLite, remove `records.sqlite` beside the series; on PostgreSQL, empty the five tables and set "
+    "`records.position` to 0: they are made again from the log.",
 }
 """Code -> meaning, for `tmt explain`."""

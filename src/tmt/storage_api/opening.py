@@ -8,6 +8,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from litestar.types import ASGIApp
+
 from tmt.access import Access
 from tmt.adapters.postgres.database import Database
 from tmt.adapters.records.postgres import PostgresTables
@@ -59,7 +61,8 @@ def storage_api(
         tls: for other machines than this.
 
     Raises:
-        InputError: TMT-Q002 when the store holds the series of another log.
+        InputError: TMT-Q002 when the store holds the series of another log. Records of another log are told by
+            `/ready`.
         StoreUnavailable: when the store cannot be used.
         AdapterUnavailable: when the port cannot be used.
     """
@@ -77,16 +80,13 @@ def storage_api(
             config=web,
             tls=tls is not None,
         )
-        with serve(
-            app,
-            config.port,
-            host,
-            name="storage API",
-            limits=web.limits,
-            tls=tls,
-            plain_http_beyond_loopback=web.plain_http_beyond_loopback,
-        ) as server:
+        with _serve(app, config.port, host, web, tls) as server:
             yield server
+
+
+def _serve(app: ASGIApp, port: int, host: str, web: WebConfig, tls: ssl.SSLContext | None) -> Server:
+    plain = web.plain_http_beyond_loopback
+    return serve(app, port, host, name="storage API", limits=web.limits, tls=tls, plain_http_beyond_loopback=plain)
 
 
 class _Stores(NamedTuple):

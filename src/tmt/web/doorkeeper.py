@@ -37,7 +37,7 @@ _HEADERS: Final = (
 _STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _ALLOWED_HEADERS: Final = b"authorization, content-type, idempotency-key, x-api-key, x-request-id"
-_EXPOSED_HEADERS: Final = b"location, retry-after, snapshot-age-seconds, x-request-id"
+_EXPOSED_HEADERS: Final = b"location, next-cursor, retry-after, snapshot-age-seconds, x-request-id"
 
 
 class Doorkeeper:

@@ -14,11 +14,11 @@ Limit = Annotated[int, QueryParameter(ge=1, le=ITEMS_MAX, description="Items of 
 Before = Annotated[
     int | None, QueryParameter(ge=1, le=2**62, description="Below this log position; `next` of the page before.")
 ]
-AccountFilter = Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-InstrumentFilter = Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,31}$")]
-InstrumentName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
-MessageId = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._:-]{4,64}$")]
-PersonName = Annotated[str, PathParameter(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
+AccountFilter = Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")]
+InstrumentFilter = Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,31}(?!\n)$")]
+InstrumentName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}(?!\n)$")]
+MessageId = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._:-]{4,64}(?!\n)$")]
+PersonName = Annotated[str, PathParameter(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}(?!\n)$")]
 
 T = TypeVar("T")
 

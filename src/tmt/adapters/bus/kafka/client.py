@@ -21,6 +21,8 @@ ADMIN_SECONDS: Final = 15.0
 QUEUED_RECORDS_MAX: Final = 10_000
 """Records a producer holds; more make `send` wait, and then fail."""
 SEND_SECONDS_MAX: Final = 30.0
+REJOIN_SECONDS_MIN: Final = 1.0
+"""Two processes that were given the same instance number shut each other out no more often than this."""
 
 _HOUR_MILLISECONDS: Final = 3_600_000
 _DEAD_LETTER_HOURS: Final = 24 * 14
@@ -86,6 +88,7 @@ class Sender:
     def __init__(self, config: BusConfig) -> None:
         self.failed = 0
         self._config = config
+        self._is_over = False
         self._producer = self._make()
 
     def _make(self) -> Producer:
@@ -100,8 +103,13 @@ class Sender:
                 "message.timeout.ms": 10_000,
                 "queue.buffering.max.messages": QUEUED_RECORDS_MAX,
                 "socket.nagle.disable": True,
+                "error_cb": self._failed,
             }
         )
+
+    def _failed(self, error: KafkaError) -> None:
+        # A broker that lost its memory refuses this producer for ever: its sequence numbers are not those expected.
+        self._is_over = self._is_over or _is_fatal(error)
 
     def send(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
         """Hand a record over; it is on its way when this returns. A full queue makes the caller wait.
@@ -111,6 +119,7 @@ class Sender:
         """
         deadline = monotonic_seconds() + SEND_SECONDS_MAX
         while True:
+            self._renew_if_over()
             try:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=self._delivered)
                 self._producer.poll(0)
@@ -121,7 +130,7 @@ class Sender:
                     ) from error
                 self._producer.poll(0.1)
             except KafkaException as error:
-                if not error.args[0].fatal():
+                if not _is_fatal(error.args[0]):
                     raise unavailable(self._config, error) from error
                 self.renew()
             else:
@@ -129,7 +138,12 @@ class Sender:
 
     def renew(self) -> None:
         """Begin anew; what was on its way may be lost, and is asked for again."""
+        self._is_over = False
         self._producer = self._make()
+
+    def _renew_if_over(self) -> None:
+        if self._is_over:
+            self.renew()
 
     def is_connected(self, seconds: float) -> bool:
         """Whether a broker answers within `seconds`."""
@@ -142,9 +156,11 @@ class Sender:
     def poll(self) -> None:
         """Serve delivery reports."""
         self._producer.poll(0)
+        self._renew_if_over()
 
     def flush(self, seconds: float) -> int:
         """Wait until all is delivered or failed; return how many records still wait."""
+        self._renew_if_over()
         return self._producer.flush(seconds)
 
     def _delivered(self, error: KafkaError | None, _: object) -> None:
@@ -221,6 +237,8 @@ class Follower:
 class Membership:
     """Which partitions this instance answers for: a member of the agent's consumer group that reads nothing itself.
 
+    A broker that comes back may take the member for its own double and shut it out for good; it joins anew then.
+
     Args:
         group: the consumer group's name.
         instance: fixed name of this member; one that comes back takes up its partitions again at once.
@@ -228,11 +246,20 @@ class Membership:
 
     def __init__(self, config: BusConfig, group: str, instance: str, topics: Sequence[Topic]) -> None:
         self.owned: set[tuple[str, int]] = set()
-        self._consumer = Consumer(
+        self._config = config
+        self._group = group
+        self._instance = instance
+        self._topics = [topic_name(config, topic) for topic in topics]
+        self._consumer = self._join()
+
+    def _join(self) -> Consumer:
+        self._is_out = False
+        self._joined_at = monotonic_seconds()
+        consumer = Consumer(
             {
-                **client_settings(config),
-                "group.id": f"{config.prefix}.{group}",
-                "group.instance.id": f"{config.prefix}.{group}.{instance}",
+                **client_settings(self._config),
+                "group.id": f"{self._config.prefix}.{self._group}",
+                "group.instance.id": f"{self._config.prefix}.{self._group}.{self._instance}",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "latest",
@@ -242,12 +269,17 @@ class Membership:
                 "allow.auto.create.topics": False,
             }
         )
-        names = [topic_name(config, topic) for topic in topics]
-        self._consumer.subscribe(names, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        return consumer
 
     def poll(self) -> None:
         """Take part in the group; often enough that the group does not give this member up."""
-        self._consumer.poll(0)
+        record = self._consumer.poll(0)
+        error = None if record is None else record.error()
+        self._is_out = self._is_out or (error is not None and _is_fatal(error))
+        if self._is_out and monotonic_seconds() - self._joined_at > REJOIN_SECONDS_MIN:
+            self._consumer.close()
+            self._consumer = self._join()
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         consumer.assign(partitions)
@@ -261,6 +293,10 @@ class Membership:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+
+def _is_fatal(error: KafkaError) -> bool:
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - what a fatal error is called  # noqa: SLF001 - what a shut-out consumer's error is
 
 
 def ends_of(config: BusConfig, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:

@@ -51,6 +51,7 @@ class KafkaPath:
         self.differing = 0
         self._config = config
         self._produces = {agent.name: frozenset(agent.produces) for agent in agents}
+        self._answered = frozenset(kind for agent in agents for kind in agent.answers)
         self._sender = Sender(config)
         self._follower = Follower(config, [ANSWERS])
         self._dead = DeadLetters(config, self._sender)
@@ -72,6 +73,10 @@ class KafkaPath:
     def _send(self, sent: _Sent, attempt: int) -> None:
         headers = headers_of(sent.recorded, sent.prior, attempt)
         self._sender.send(sent.topic, sent.key, sent.recorded.body, headers)
+
+    def asks(self, kind: type[m.Message]) -> bool:
+        """Whether an agent may answer messages of this type, and is to be asked now."""
+        return self._recalled is None and kind in self._answered
 
     def recall(self, answers: Mapping[str, Sequence[m.Message]] | None) -> None:
         """Take answers from here instead of asking; None: ask again."""
