@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition, Event, Thread
 from typing import Any, NamedTuple
 
@@ -37,16 +37,20 @@ class Load:
 
     After a time-out, a lost connection or an answer of 5xx the same order is sent again, with the same client order id.
 
+    Args:
+        name: the start of its client order ids, which nobody else uses.
+
     Attributes:
         url: of the engine; may change while orders are sent.
         answered: in the order of their answers.
         failures: answers that should not be, and orders that were given up; must stay empty.
     """
 
-    def __init__(self, url: str, key: str, *, senders: int, pause_seconds: float) -> None:
+    def __init__(self, name: str, url: str, key: str, *, senders: int, pause_seconds: float) -> None:
         self.url = url
         self.answered: list[Answered] = []
         self.failures: list[str] = []
+        self._name = name
         self._key = key
         self._pause_seconds = pause_seconds
         self._changed = Condition()
@@ -76,7 +80,7 @@ class Load:
                 meanwhile()
                 self._changed.wait(0.1)
                 assert time.monotonic() - began < ANSWER_SECONDS_MAX + 10, "no order is answered"
-                new = [each for each in self.answered[seen:] if int(each.client_order_id[1:]) > sent_before]
+                new = [each for each in self.answered[seen:] if _number(each.client_order_id) > sent_before]
                 if new and not first:
                     first = time.monotonic() - began
                 if len(new) >= count:
@@ -85,7 +89,7 @@ class Load:
 
     def send(self, client_order_id: str, client: httpx.Client) -> httpx.Response:
         """Send one order once."""
-        buys = int(client_order_id[1:]) % 2 == 0
+        buys = _number(client_order_id) % 2 == 0
         order = {
             "symbol": SYMBOL,
             "side": "buy" if buys else "sell",
@@ -101,16 +105,14 @@ class Load:
             while not self._over.wait(self._pause_seconds):
                 with self._changed:
                     number = next(self._numbers)
-                self._send_until_answered(f"n{number}", client)
+                self._send_until_answered(f"{self._name}.{number}", client)
 
     def _send_until_answered(self, client_order_id: str, client: httpx.Client) -> None:
         give_up = time.monotonic() + ANSWER_SECONDS_MAX
         for sends in range(1, 10**6):
             answer: httpx.Response | None = None
-            try:
+            with suppress(httpx.TransportError):
                 answer = self.send(client_order_id, client)
-            except httpx.TransportError:
-                pass
             if answer is not None and answer.status_code in _ANSWERED:
                 with self._changed:
                     self.answered.append(Answered(client_order_id, answer.status_code, answer.json(), sends))
@@ -125,10 +127,14 @@ class Load:
             Event().wait(_AGAIN_SECONDS)
 
 
+def _number(client_order_id: str) -> int:
+    return int(client_order_id.rpartition(".")[2])
+
+
 @contextmanager
-def load(url: str, key: str, *, senders: int = 3, pause_seconds: float = 0.05) -> Iterator[Load]:
+def load(name: str, url: str, key: str, *, senders: int = 3, pause_seconds: float = 0.05) -> Iterator[Load]:
     """Orders while it lasts; at its end all of them are answered."""
-    sending = Load(url, key, senders=senders, pause_seconds=pause_seconds)
+    sending = Load(name, url, key, senders=senders, pause_seconds=pause_seconds)
     sending.start()
     try:
         yield sending

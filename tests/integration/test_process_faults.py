@@ -1,4 +1,4 @@
-"""Eight processes, three servers, orders without a break: whatever is killed, nothing acknowledged is lost or doubled."""
+"""Eight processes, three servers, orders without a break: whatever is killed, nothing answered is lost or doubled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -56,6 +57,7 @@ class World:
     drawn: random.Random
     leases: ExitStack
     answered: list[Answered] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,8 @@ def secret_file(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def orders(world: World) -> Iterator[Load]:
-    with load(world.desk.url, world.desk.key) as sending:
+    name = f"load-{next(world.numbers)}"
+    with load(name, world.desk.url, world.desk.key) as sending:
         sending.wait_for(5)
         yield sending
     world.answered.extend(sending.answered)
@@ -119,6 +122,7 @@ def checked(world: World, orders: Load) -> Logged:
     again = sum(each.sends > 1 for each in orders.answered)
     reasons = Counter(each.body["reason"] for each in orders.answered if each.status == 400)
     print(f"{len(orders.answered)} orders answered, {submitted} submitted, {again} sent again; denied: {dict(reasons)}")
+    print(f"breakers not closed: {[each for each in found.watch.breakers.items() if each[1] != 'closed']}")
     print(f"{len(found.messages)} messages checked in {monotonic() - began:.1f} s")
     return found
 
