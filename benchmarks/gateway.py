@@ -170,8 +170,10 @@ def _wait_for_peer(url: str, process: subprocess.Popen[bytes]) -> str:
     raise AssertionError("the peer did not start")
 
 
-def request_lines(folder: Path, stack: ExitStack, seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """Every server under both requests, FastAPI beside them."""
+def request_lines(
+    folder: Path, stack: ExitStack, seconds: float, rounds: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(every server under both requests, FastAPI beside them; what they cost when nobody asks)."""
     peer = stack.enter_context(fastapi())
     desk = stack.enter_context(Several(folder / "several", Servers(folder, stack), *HISTORY, direct=True))
     url, process = stack.enter_context(gateway_of(desk, folder))
@@ -180,10 +182,17 @@ def request_lines(folder: Path, stack: ExitStack, seconds: float, rounds: int) -
     whole = Server("whole desk", one.urls["gateway"], one.process, one.trader)
     for server in (alone, whole):
         _await_market(server)
+    idle = [idle_line(server, seconds) for server in (alone, whole, peer)]
     gets = [(server, path) for server in (alone, whole) for path in ("/health", "/api/v1/me", "/api/v1/positions")]
     lines = list(compare(gets, (peer, "/health"), seconds / 3, rounds))
     lines += compare([(alone, orders.PATH), (whole, orders.PATH)], (peer, orders.PATH), seconds, rounds)
-    return lines
+    return lines, idle
+
+
+def idle_line(server: Server, seconds: float) -> dict[str, Any]:
+    before = server.process.cpu_seconds()
+    time.sleep(seconds)
+    return {"server": server.name, "CPU share": (server.process.cpu_seconds() - before) / seconds}
 
 
 def _await_market(server: Server) -> None:
@@ -366,7 +375,9 @@ def main() -> None:
     with ExitStack() as stack, Others() as others:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         with ExitStack() as servers:
-            report.add("Requests", request_lines(folder, servers, seconds, rounds))
+            requests, idle = request_lines(folder, servers, seconds, rounds)
+            report.add("Requests", requests)
+            report.add("When nobody asks", idle)
         with embedded(folder / "posted", *POSTED, **POSTED_ENVIRONMENT) as desk:
             batched = flood_line(desk, 4, ROWS_A_REQUEST, 2 * seconds)
             single = flood_line(desk, 32, 1, 2 * seconds)

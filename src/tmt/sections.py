@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ from tmt.topology import AGENT_SECTIONS
 from tmt.venue.config import VenueConfig
 from tmt.web.config import WebConfig
 
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
 
 class AccountsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The paper accounts."""
@@ -34,6 +37,9 @@ class AccountsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         names = [account.account_id for account in self.accounts]
         if len(set(names)) != len(names):
             raise ValueError(f"account_id must be unique, were {names}")
+        for name in names:
+            if _ACCOUNT.fullmatch(name) is None:
+                raise ValueError(f"account_id must be letters, digits, '.', '_' and '-', was {name!r}")
 
 
 class InstrumentsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,8 @@ import httpx
 
 SYMBOL = "BTCUSD.SIM"
 """Open on every day of the week; begins at 65000."""
+DENIED_EVERY = 5
+"""Every fifth order has no stop, and is denied by compliance."""
 STOP_OF_BUYS, STOP_OF_SALES = "55000.00", "75000.00"
 ANSWER_SECONDS_MAX = 60.0
 """For as long an order is sent again; the desk must be back well before."""
@@ -89,13 +91,15 @@ class Load:
 
     def send(self, client_order_id: str, client: httpx.Client) -> httpx.Response:
         """Send one order once."""
-        buys = _number(client_order_id) % 2 == 0
+        number = _number(client_order_id)
+        buys = number % 2 == 0
+        stop = STOP_OF_BUYS if buys else STOP_OF_SALES
         order = {
             "symbol": SYMBOL,
             "side": "buy" if buys else "sell",
             "type": "market",
             "quantity": "0.001",
-            "stop_loss_price": STOP_OF_BUYS if buys else STOP_OF_SALES,
+            "stop_loss_price": None if number % DENIED_EVERY == 0 else stop,
             "client_order_id": client_order_id,
         }
         return client.post(f"{self.url}/api/v1/orders", json=order, headers={"X-API-Key": self._key})

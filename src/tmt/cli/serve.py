@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import ExitStack
+from functools import partial
+from http import HTTPStatus
 
+import httpx
 import msgspec
 
 from tmt.adapters.door.http import HttpDoor
@@ -18,18 +22,24 @@ from tmt.observability.metrics import Metrics
 from tmt.processes import open_database
 from tmt.storage_api.opening import storage_api
 from tmt.topology import PATH
+from tmt.web.health import PROBE_SECONDS_MAX, Probe
 
 
 def gateway(
     terminal: Terminal, chosen: Chosen, port: int, host: str, engine: str, tls: bool, seconds: float | None
 ) -> int:
     """`tmt gateway run`."""
-    with interruptible() as interruption, shared(terminal, chosen, "gateway", tls=tls) as own, own.log() as log:
+    with (
+        interruptible() as interruption,
+        shared(terminal, chosen, "gateway", tls=tls) as own,
+        own.log() as log,
+        own.client_tls() as client_tls,
+    ):
         sections = own.loaded.sections
         door = HttpDoor(
             engine,
             lambda: own.access.service_token("gateway"),
-            own.client_tls(),
+            client_tls,
             sections["engine"].answer_seconds_max,
         )
         parts = GatewayParts(
@@ -38,11 +48,17 @@ def gateway(
             access=own.access,
             agents=[place.agent for place in PATH],
             parameters={place.name: sections[place.name] for place in PATH},
+            probes={"engine": partial(_engine, f"{engine.rstrip('/')}/ready", client_tls)},
         )
         app = create_gateway(parts, sections["web"], own.clock, Metrics("gateway"), tls=tls)
         with own.served(terminal, app, port, host):
             wait(ends_after(interruption, seconds))
         return interruption.exit_code if interruption else ExitCode.OK
+
+
+def _engine(url: str, tls: ssl.SSLContext | None) -> Probe:
+    answer = httpx.get(url, verify=True if tls is None else tls, timeout=PROBE_SECONDS_MAX / 2, trust_env=False)
+    return Probe(ok=answer.status_code == HTTPStatus.OK, detail=f"answers {answer.status_code}")
 
 
 def storage(terminal: Terminal, chosen: Chosen, port: int, host: str, tls: bool, seconds: float | None) -> int:

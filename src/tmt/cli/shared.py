@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -58,9 +59,11 @@ class Shared:
         with closing(PostgresEventLog(self.database, writer=False, source=self.name)) as log:
             yield log
 
-    def client_tls(self) -> ssl.SSLContext | None:
-        """For calls of other services; None without TLS."""
-        return None if self.certificates is None else client_context(self._files(self.certificates))
+    @contextmanager
+    def client_tls(self) -> Iterator[ssl.SSLContext | None]:
+        """For calls of other services, renewed like `server_tls`; None without TLS."""
+        with self._renewed(client_context) as context:
+            yield context
 
     def _files(self, folder: Path) -> ServiceFiles:
         return ensure_certificates(folder, [self.name], self.clock)[self.name]
@@ -68,11 +71,17 @@ class Shared:
     @contextmanager
     def server_tls(self, *, clients_need_certificates: bool = False) -> Iterator[ssl.SSLContext | None]:
         """For serving; its certificate is renewed in time without a restart, until the end. None without TLS."""
+        make = partial(server_context, clients_need_certificates=clients_need_certificates)
+        with self._renewed(make) as context:
+            yield context
+
+    @contextmanager
+    def _renewed(self, make: Callable[[ServiceFiles], ssl.SSLContext]) -> Iterator[ssl.SSLContext | None]:
         if self.certificates is None:
             yield None
             return
         folder, files = self.certificates, self._files(self.certificates)
-        context = server_context(files, clients_need_certificates=clients_need_certificates)
+        context = make(files)
         live, over = LiveContext(context, files), Event()
 
         def renew() -> None:

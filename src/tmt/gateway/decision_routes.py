@@ -30,7 +30,7 @@ Outcome = Annotated[Literal["approved", "denied"] | None, QueryParameter(descrip
 When = Annotated[
     str, QueryParameter(min_length=10, max_length=40, description="ISO 8601, such as 2026-05-07T12:00Z; else UTC.")
 ]
-Instrument = Annotated[str, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,31}$")]
+Instrument = Annotated[str, QueryParameter(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,31}(?!\n)$")]
 
 
 class SignalLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,14 +22,14 @@ from tmt.web.problem import Refused
 
 USERS: Final = "/api/v1/users"
 KEYS: Final = "/api/v1/keys"
-NAME_TEXT: Final = r"^[a-z0-9][a-z0-9._@-]{0,63}$"
-ACCOUNT_TEXT: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NAME_TEXT: Final = r"^[a-z0-9][a-z0-9._@-]{0,63}(?!\n)$"
+ACCOUNT_TEXT: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$"
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME_TEXT)]
 Account = Annotated[str, msgspec.Meta(pattern=ACCOUNT_TEXT)]
 Accounts = Annotated[tuple[Account, ...], msgspec.Meta(max_length=100)]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-KeyId = Annotated[str, PathParameter(pattern="^[a-f0-9]{12}$")]
+KeyId = Annotated[str, PathParameter(pattern=r"^[a-f0-9]{12}(?!\n)$")]
 AfterName = Annotated[str | None, QueryParameter(pattern=NAME_TEXT)]
 
 _OF_ADMINS: Final = [requires(Operation.ADMINISTER)]

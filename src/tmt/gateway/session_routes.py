@@ -22,8 +22,8 @@ SESSIONS: Final = "/api/v1/sessions"
 ME: Final = "/api/v1/me"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-Code = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
-SessionId = Annotated[str, PathParameter(pattern="^[a-f0-9]{32}$")]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}(?!\n)$")]
+SessionId = Annotated[str, PathParameter(pattern=r"^[a-f0-9]{32}(?!\n)$")]
 
 
 T = TypeVar("T")

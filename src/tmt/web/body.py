@@ -14,7 +14,7 @@ from litestar import Request
 from tmt.domain.money import Exact, checked, decode_hook
 from tmt.web.problem import FieldProblem, Refused
 
-NUMBER_TEXT: Final = r"^-?[0-9]{1,19}(\.[0-9]{1,18})?$"
+NUMBER_TEXT: Final = r"^-?[0-9]{1,19}(\.[0-9]{1,18})?(?!\n)$"
 
 _LITERAL: Final = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?", re.ASCII)
 _INTEGER_DIGITS_MAX: Final = 20

@@ -18,7 +18,7 @@ from tmt.web.body import NUMBER_TEXT, ExactRequest, Number
 from tmt.web.problem import MEDIA_TYPE, Problem
 
 EXACT_TEXT: Final = r"^-?[0-9]+(\.[0-9]+)?(E[-+][0-9]+)?$"
-IDEMPOTENCY_KEY_TEXT: Final = r"^[!-~]{1,200}$"
+IDEMPOTENCY_KEY_TEXT: Final = r"^[!-~]{1,200}(?!\n)$"
 CHANGES: Final = ("post", "put", "patch", "delete")
 
 _REFUSALS: Final = {

@@ -15,7 +15,7 @@ from tmt.projections.order_index import OrderRecord
 from tmt.projections.portfolio import Portfolio
 from tmt.web.body import Number
 
-CLIENT_ORDER_ID: Final = r"^[A-Za-z0-9._:-]{1,64}$"
+CLIENT_ORDER_ID: Final = r"^[A-Za-z0-9._:-]{1,64}(?!\n)$"
 TIME_NS_MAX: Final = 2**63 - 1
 
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -54,7 +54,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     post_only: bool = False
 
     def __post_init__(self) -> None:
-        if re.fullmatch(CLIENT_ORDER_ID, self.client_order_id) is None or "\n" in self.client_order_id:
+        if re.fullmatch(CLIENT_ORDER_ID, self.client_order_id) is None:
             raise ValueError("client_order_id must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -")
         _positive("quantity", self.quantity)
 

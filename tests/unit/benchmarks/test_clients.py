@@ -94,6 +94,10 @@ def test_stages_are_timed_from_the_one_before_and_the_whole_from_first_to_last()
     assert signal_to_execution(times).milliseconds()["max"] == pytest.approx(36, rel=0.001)
 
 
+def test_what_was_recorded_at_once_has_no_duration() -> None:
+    assert signal_to_execution({"a": dict.fromkeys(STAGES, 7)}).count == 0
+
+
 def test_the_stages_are_those_that_the_agents_say_in_path_order() -> None:
     said = [kind.__name__ for place in PATH for kind in place.agent.produces]
     assert [stage for stage in said if stage in STAGES] == list(STAGES[1:])

@@ -245,7 +245,6 @@ class Membership:
     """
 
     def __init__(self, config: BusConfig, group: str, instance: str, topics: Sequence[Topic]) -> None:
-        self.owned: set[tuple[str, int]] = set()
         self._config = config
         self._group = group
         self._instance = instance
@@ -253,6 +252,7 @@ class Membership:
         self._consumer = self._join()
 
     def _join(self) -> Consumer:
+        self.owned: set[tuple[str, int]] = set()
         self._is_out = False
         self._joined_at = monotonic_seconds()
         consumer = Consumer(
