@@ -169,7 +169,7 @@ class Desk:
     def advance(self, time_ns: int) -> None:
         """Event time has reached `time_ns` without market data: close what is due. Logged only if something was."""
         if self.runner.timeline.is_due(time_ns):
-            self.runner.step(m.TimeAdvanced.root("desk", time_ns, str(time_ns)))
+            self.runner.pass_time(time_ns)
             self._commit()
 
     def _commit(self) -> None:

@@ -185,8 +185,13 @@ class Runner:
     def _reach(self, time_ns: int) -> None:
         # Else the input would move the portfolio's time ahead of what is due.
         if self.timeline.is_due(time_ns):
-            self.step(m.TimeAdvanced.root("desk", time_ns, str(time_ns)))
+            self.pass_time(time_ns)
         self.timeline.advance(time_ns)
+
+    def pass_time(self, time_ns: int) -> None:
+        """The step in which event time reaches `time_ns` without market data; may be taken again at the same time."""
+        number = str(self.counts.get(m.TimeAdvanced.__name__, 0))
+        self.step(m.TimeAdvanced.root("desk", time_ns, str(time_ns), number))
 
     def _run(self, message: m.Message) -> None:
         self._bus.publish(message)

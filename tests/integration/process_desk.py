@@ -118,6 +118,7 @@ class ProcessDesk:
         self.folder = folder
         self.dsn = dsn
         self._engine_words = engine
+        self._all: list[Process] = []
         self.key, self.risk_key = self._prepare()
         self.processes = {name: self.agent(name) for name in NAMES if name != ENGINE}
         self.processes[ENGINE] = self.engine(ENGINE, port)
@@ -125,12 +126,16 @@ class ProcessDesk:
     def agent(self, name: str, instance: int = 0) -> Process:
         """A process for one agent, not started."""
         words = ["agent", "run", name, "--instance", str(instance)]
-        return Process(name, words, self.env, self.folder / f"{name}-{instance}.log")
+        return self._made(Process(name, words, self.env, self.folder / f"{name}-{instance}.log"))
 
     def engine(self, name: str, port: int) -> Process:
         """A process for the engine, not started; `name` is the start of its log file's."""
         words = ["agent", "run", ENGINE, "--state", str(self.state), "--port", str(port), *self._engine_words]
-        return Process(name, words, self.env, self.folder / f"{name}.log", ready="engine at position ")
+        return self._made(Process(name, words, self.env, self.folder / f"{name}.log", ready="engine at position "))
+
+    def _made(self, process: Process) -> Process:
+        self._all.append(process)
+        return process
 
     def _prepare(self) -> tuple[str, str]:
         with closing(Database(self.dsn, "tmt")) as database:
@@ -156,11 +161,12 @@ class ProcessDesk:
             return False
 
     def close(self) -> None:
-        """SIGTERM for all, SIGKILL for who does not hear it."""
-        for each in self.processes.values():
+        """SIGTERM for all that were ever made, hung ones included; SIGKILL for who does not hear it."""
+        for each in self._all:
             if each.alive():
                 each.signal(signal.SIGTERM)
-        for each in self.processes.values():
+                each.signal(signal.SIGCONT)
+        for each in self._all:
             if each.process is not None:
                 try:
                     each.process.wait(20)

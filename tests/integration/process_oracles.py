@@ -126,8 +126,3 @@ def check_answers(found: Logged, answered: Iterable[Answered]) -> None:
             logged_too = [denial.gate, denial.reason, str(denial.measured), str(denial.limit), denial.unit]
             assert [str(one) for one in told] == logged_too, each
             assert order_id not in submits, each
-
-
-def ids_of(recorded: Iterable[Recorded]) -> Iterator[tuple[int, str]]:
-    """Place and identity of each message."""
-    return ((each.position, each.message_id) for each in recorded)

@@ -170,3 +170,20 @@ def test_batches_of_the_simulator_go_on_at_the_row_where_they_stopped(desk: Desk
     assert first.first_sequence == sequence
     assert np.all(np.diff(first.time_ns) >= 0)
     again.close()
+
+
+def test_orders_of_one_instant_that_arrive_at_once_each_have_their_step(tmp_path: Path) -> None:
+    at_once = ("venue.latency_base_ns=0", "venue.latency_jitter_ns=0")
+    desk = make_desk(tmp_path / "book", overrides=at_once)
+    desk.start()
+    take(desk, 6)
+    for key in ("a", "b", "c", "d"):
+        assert desk.command(proposal(desk, key))
+    desk.advance(desk.runner.timeline.now_ns)
+    assert desk.runner.counts["TimeAdvanced"] >= 4
+    expected = hashes(desk)
+    killed(desk)
+    again = make_desk(tmp_path / "book", overrides=at_once)
+    again.start()
+    assert hashes(again) == expected
+    again.close()

@@ -161,6 +161,8 @@ def decode_hook(wanted: type, value: Any) -> Any:
             return value
         if type(value) is not str:
             raise ValueError(f"money travels as text, was {type(value).__name__}")
+        if _IN_BOUNDS.fullmatch(value) is not None:
+            return Decimal(value)  # nearly every value; what follows says the same, slower
         # Decimal itself writes 0.0000001 as "1E-7" and a zero of 12 decimals as "0E-12".
         return _bounded(value) if _SCIENTIFIC.fullmatch(value) is not None else exact(value)
     raise NotImplementedError(f"no decoder for {wanted!r}")
