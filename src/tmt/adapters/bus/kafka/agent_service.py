@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from confluent_kafka import Message as Record
 
-from tmt.adapters.bus.kafka.client import Follower, Membership, Sender, ensure_topics, topic_name
+from tmt.adapters.bus.kafka.client import RENEWAL_SECONDS, Follower, Membership, Sender, ensure_topics, topic_name
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import heard_of
@@ -110,7 +110,7 @@ class AgentService:
             self.host.catch_up()
             if self.host.position > position:
                 # The log went on and nothing was heard of it.
-                ensure_topics(self._config)
+                ensure_topics(self._config, RENEWAL_SECONDS)
                 self._follower.renew()
                 self._sender.renew()
         except StoreUnavailable:

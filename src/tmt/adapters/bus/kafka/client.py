@@ -18,6 +18,8 @@ from tmt.errors import BusUnavailable
 from tmt.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
 
 ADMIN_SECONDS: Final = 15.0
+RENEWAL_SECONDS: Final = 2.0
+"""What beginning anew may take while somebody waits; it is tried again."""
 QUEUED_RECORDS_MAX: Final = 10_000
 """Records a producer holds; more make `send` wait, and then fail."""
 SEND_SECONDS_MAX: Final = 30.0
@@ -33,19 +35,19 @@ def topic_name(config: BusConfig, topic: Topic) -> str:
     return f"{config.prefix}.{topic.name}"
 
 
-def ensure_topics(config: BusConfig) -> list[str]:
-    """Create what the registry names and the brokers lack, dead letters included; return what was created.
+def ensure_topics(config: BusConfig, seconds: float = ADMIN_SECONDS) -> list[str]:
+    """Create what the registry names and the brokers lack, within `seconds`, dead letters included; return which.
 
     Raises:
         BusUnavailable: when the brokers do not answer, or refuse.
     """
     admin = AdminClient(client_settings(config))
     try:
-        known = set(admin.list_topics(timeout=ADMIN_SECONDS).topics)
+        known = set(admin.list_topics(timeout=seconds).topics)
         missing = [topic for topic in _new_topics(config) if topic.topic not in known]
         if missing:
-            for name, future in admin.create_topics(missing, operation_timeout=ADMIN_SECONDS).items():
-                _created(name, future)
+            for name, future in admin.create_topics(missing, operation_timeout=seconds).items():
+                _created(name, future, seconds)
     except KafkaException as error:
         raise unavailable(config, error) from error
     return [topic.topic for topic in missing]
@@ -68,9 +70,9 @@ def _new_topics(config: BusConfig) -> list[NewTopic]:
     return wanted
 
 
-def _created(name: str, future: Any) -> None:
+def _created(name: str, future: Any, seconds: float) -> None:
     try:
-        future.result(ADMIN_SECONDS)
+        future.result(seconds)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise BusUnavailable("TMT-B002", f"topic {name} cannot be created: {error.args[0].str()}") from error
@@ -177,9 +179,9 @@ class Follower:
     def __init__(self, config: BusConfig, topics: Iterable[Topic]) -> None:
         self._config = config
         self._topics = tuple(topics)
-        self._consumer = self._make()
+        self._consumer = self._make(ADMIN_SECONDS)
 
-    def _make(self) -> Consumer:
+    def _make(self, seconds: float) -> Consumer:
         consumer = Consumer(
             {
                 **client_settings(self._config),
@@ -201,14 +203,14 @@ class Follower:
             for number in range(topic.partitions)
         ]
         try:
-            consumer.assign([self._at_end(consumer, partition) for partition in partitions])
+            consumer.assign([self._at_end(consumer, partition, seconds) for partition in partitions])
         except BusUnavailable:
             consumer.close()
             raise
         return consumer
 
-    def _at_end(self, consumer: Consumer, partition: TopicPartition) -> TopicPartition:
-        _, end = ends_of(self._config, consumer, partition)
+    def _at_end(self, consumer: Consumer, partition: TopicPartition, seconds: float) -> TopicPartition:
+        _, end = ends_of(self._config, consumer, partition, seconds)
         return TopicPartition(partition.topic, partition.partition, end)
 
     def poll(self, seconds: float, records_max: int = 500) -> list[Record]:
@@ -226,7 +228,7 @@ class Follower:
         Raises:
             BusUnavailable: when the brokers do not answer, or the topics are missing; the reader is the old one then.
         """
-        before, self._consumer = self._consumer, self._make()
+        before, self._consumer = self._consumer, self._make(RENEWAL_SECONDS)
         before.close()
 
     def close(self) -> None:
@@ -299,16 +301,18 @@ def _is_fatal(error: KafkaError) -> bool:
     return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - what a fatal error is called  # noqa: SLF001 - what a shut-out consumer's error is
 
 
-def ends_of(config: BusConfig, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+def ends_of(
+    config: BusConfig, consumer: Consumer, partition: TopicPartition, seconds: float = ADMIN_SECONDS
+) -> tuple[int, int]:
     """Offsets of a partition's first record and of the next to come.
 
     Raises:
         BusUnavailable: when the brokers do not tell in time.
     """
-    patience = Patience(ADMIN_SECONDS)
+    patience = Patience(seconds)
     while True:
         try:
-            first, end = consumer.get_watermark_offsets(partition, timeout=ADMIN_SECONDS)
+            first, end = consumer.get_watermark_offsets(partition, timeout=seconds)
         except KafkaException as error:  # a topic just made has no leader yet
             if not patience.wait():
                 raise unavailable(config, error) from error

@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import Message as Record
 
 from tmt import messages as m
-from tmt.adapters.bus.kafka.client import Follower, Sender, ensure_topics, topic_name
+from tmt.adapters.bus.kafka.client import RENEWAL_SECONDS, Follower, Sender, ensure_topics, topic_name
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import headers_of
@@ -121,7 +121,7 @@ class KafkaPath:
         self.resent += 1
         if attempt % _RESENDS_PER_RENEWAL == 0:
             try:
-                ensure_topics(self._config)
+                ensure_topics(self._config, RENEWAL_SECONDS)
                 self._follower.renew()
                 self._sender.renew()
             except BusUnavailable:
