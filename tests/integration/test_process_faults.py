@@ -29,7 +29,12 @@ from tests.servers.redis import RedisServer
 from tmt.cli.exit_codes import ExitCode
 from tmt.processes import ENGINE, NAMES
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("eight processes")]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("eight processes"),
+]
 
 SEED = 20_261_122
 PREFIX = "faults"
