@@ -99,14 +99,18 @@ class Diverged(CorruptLog):
         position: of the recorded message; 0 where the log holds nothing more in the step.
         recorded: its canonical JSON; empty for nothing.
         gives: canonical JSON of what running it again gives; empty for nothing.
+        at_end: the log ends here, inside its last step.
     """
 
-    def __init__(self, what: str, *, where: str, position: int, recorded: bytes, gives: bytes) -> None:
+    def __init__(
+        self, what: str, *, where: str, position: int, recorded: bytes, gives: bytes, at_end: bool = False
+    ) -> None:
         fix = "the software or its configuration changed since; recover with those that wrote the log"
         super().__init__("TMT-L010", what, where=where, fix=fix)
         self.position = position
         self.recorded = recorded
         self.gives = gives
+        self.at_end = at_end
 
 
 class InvariantBroken(TmtError):

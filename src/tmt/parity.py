@@ -42,18 +42,24 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
-    """What running a log again came to. `divergence` is None, and both hashes are equal, when it is sound."""
+    """What running a log again came to. `divergence` is None, and both hashes are equal, when it is sound.
+
+    Attributes:
+        unfinished: the log ends inside its last step, as one of several processes may; all it holds is equal so far,
+            and the engine's next start ends the step.
+    """
 
     events: int
     sessions: int
     recorded: Hashes
     gives: Hashes | None
     divergence: Divergence | None
+    unfinished: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether one process comes to the same."""
-        return self.divergence is None and self.recorded == self.gives
+        return self.unfinished or (self.divergence is None and self.recorded == self.gives)
 
 
 def parity_of(log: EventLog, loaded: Loaded) -> Parity:
@@ -78,13 +84,22 @@ def parity_of(log: EventLog, loaded: Loaded) -> Parity:
     )
     gives: Hashes | None = None
     divergence: Divergence | None = None
+    unfinished = False
     try:
         desk.runner.recover()
     except Diverged as error:
-        divergence = _divergence(log, error)
+        unfinished = error.at_end
+        divergence = None if unfinished else _divergence(log, error)
     else:
         gives = _hashes(desk.runner.decision_hash, desk.portfolio)
-    return Parity(events=log.head(), sessions=len(sessions), recorded=recorded, gives=gives, divergence=divergence)
+    return Parity(
+        events=log.head(),
+        sessions=len(sessions),
+        recorded=recorded,
+        gives=gives,
+        divergence=divergence,
+        unfinished=unfinished,
+    )
 
 
 def _common_session(sessions: list[m.SessionStarted], loaded: Loaded) -> m.SessionStarted:

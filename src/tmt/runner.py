@@ -116,6 +116,7 @@ class Runner:
         self._unheard: list[m.Message] = []
         self._expected: Iterator[Recorded] | None = None
         self._ending = False
+        self._is_last = False
         self._sound = False
         self._subscribe()
 
@@ -157,7 +158,7 @@ class Runner:
                     self._path.publish(recorded, message)
                 return
             if recorded is not None or not self._ending:
-                raise _diverged(message, recorded)
+                raise _diverged(message, recorded, at_end=self._is_last)
             self._expected = None
         self._pending.append(Entry(message.message_id, message.correlation_id, kind, message.occurred_at_ns, body))
         if self._path is not None:
@@ -238,6 +239,7 @@ class Runner:
 
     def _run_again(self, step: Sequence[Recorded], *, is_last: bool) -> None:
         # Only the last step can be unfinished, and only with agents elsewhere: they are asked again.
+        self._is_last = is_last
         self._ending = is_last and self._path is not None
         if self._path is not None:
             self._path.recall(None if is_last else _by_cause(step))
@@ -247,7 +249,7 @@ class Runner:
         self._expected, self._ending = None, False
         if left is not None:
             self._sound = False
-            raise _diverged(None, left)
+            raise _diverged(None, left, at_end=False)
 
     def _unseen(self) -> Recorded | None:
         return None if self._expected is None else next(self._expected, None)
@@ -311,7 +313,7 @@ def _by_cause(step: Sequence[Recorded]) -> Mapping[str, list[m.Message]]:
     return answers
 
 
-def _diverged(message: m.Message | None, recorded: Recorded | None) -> Diverged:
+def _diverged(message: m.Message | None, recorded: Recorded | None, *, at_end: bool) -> Diverged:
     gives = "nothing" if message is None else f"{type(message).__name__} {message.message_id}"
     holds = "nothing" if recorded is None else f"{recorded.type} {recorded.message_id}"
     return Diverged(
@@ -320,4 +322,5 @@ def _diverged(message: m.Message | None, recorded: Recorded | None) -> Diverged:
         position=0 if recorded is None else recorded.position,
         recorded=b"" if recorded is None else recorded.body,
         gives=b"" if message is None else m.encode(message),
+        at_end=at_end and recorded is None,
     )

@@ -1,8 +1,10 @@
 """Every command's two examples do what they say, and what `--json` prints fits the schema that ships."""
 
 import json
+import os
 import re
 import shlex
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +12,15 @@ import msgspec
 import pytest
 
 from tests.acceptance.desk_runs import quotes_csv
+from tmt.access import Role
+from tmt.access.opening import open_access
+from tmt.access.people import COMMAND_LINE
+from tmt.adapters.clock.system import SystemClock
 from tmt.cli.main import run
 from tmt.cli.registry import COMMANDS
 from tmt.cli.registry_several import SEVERAL
 from tmt.domain.money import decode_hook
+from tmt.sections import load_config
 from tools import reference
 
 SERVED = {entry.name for entry in SEVERAL} - {"parity"}
@@ -39,8 +46,16 @@ def prepare(name: str) -> None:
         assert run(["replay", "quotes.csv", "--instrument", "EURUSD", "--book", "main"]) == 0
     if name.startswith("book"):
         assert run(["book", "new", "main"]) == 0
-    if name in {"admin user disable", "admin user password", "admin key create"}:
+    if name in {"admin user disable", "admin user password"}:
         assert run(["admin", "user", "add", "ann", "--role", "trader"]) == 0
+    if name == "admin key create":
+        add_somebody_with_a_password_of_their_own("ann")
+
+
+def add_somebody_with_a_password_of_their_own(name: str) -> None:
+    opened = open_access(Path(os.environ["TMT_STATE"]), load_config(None).sections["access"], SystemClock())
+    with closing(opened.access) as access:
+        access.people.create(name, Role.TRADER, "a password of one's own", by=COMMAND_LINE, must_change=False)
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

@@ -26,6 +26,7 @@ def environment(folder: Path, dsn: str, bootstrap: str, prefix: str) -> dict[str
     """What points processes to a desk of its own; its password lies in `folder`."""
     asked = conninfo_to_dict(dsn)
     password = folder / "database.password"
+    password.touch(mode=0o600)
     password.write_text(str(asked.pop("password")))
     return {
         "TMT__STORES__DATABASE": make_conninfo("", **asked),

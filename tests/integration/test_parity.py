@@ -126,3 +126,19 @@ def test_an_empty_log_is_refused(tmp_path: Path) -> None:
     SqliteEventLog(tmp_path / "events.sqlite").close()
     with pytest.raises(InputError, match="no session"):
         parity(tmp_path)
+
+
+def test_a_log_that_ends_inside_its_last_step_is_equal_so_far(book: Path, tmp_path: Path) -> None:
+    log = SqliteEventLog(book / "events.sqlite", read_only=True)
+    released = [each.position for each in log.read(types=("OrderReleased",))][-1]
+    log.close()
+    left = 0
+
+    def until_released(message: m.Message) -> m.Message | None:
+        nonlocal left
+        left += 1
+        return message if left <= released else None
+
+    folder, _ = rewritten(book, tmp_path, until_released)
+    found = parity(folder)
+    assert (found.holds, found.unfinished, found.divergence, found.events) == (True, True, None, released)

@@ -72,6 +72,10 @@ class Keys:
             user = records.get(User, owner)
             if user is None or user.disabled:
                 raise InputError("TMT-A013", "there is no such person, or they are disabled", where=owner[:64])
+            if user.must_change_password:
+                what = f"{owner} has yet to change the password they were given, which ends all keys made before"
+                fix = "log in and change it (PUT /api/v1/me/password), then make the key"
+                raise InputError("TMT-A013", what, where=owner[:64], fix=fix)
             if len(records.select(ApiKey, limit=KEYS_MAX)) >= KEYS_MAX:
                 raise InputError("TMT-A012", f"there are {KEYS_MAX} keys, which is the most there can be")
             made = ApiKey(

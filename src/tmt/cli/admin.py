@@ -13,6 +13,7 @@ import msgspec
 
 from tmt.access import Access, Role
 from tmt.access.certificates import ensure_certificates, expires_at
+from tmt.access.keys import stands
 from tmt.access.opening import open_access
 from tmt.access.passwords import LENGTH_MAX, generate
 from tmt.access.people import COMMAND_LINE
@@ -193,8 +194,9 @@ def create_key(
     with opened(terminal, chosen, shared) as access:
         wanted = Role(access.people.get(owner).role) if role is None else _role(role)
         made = access.keys.create(owner, label, wanted, days, by=COMMAND_LINE, accounts=accounts)
+        person = access.people.get(owner)
     secret = made.secret.text()
-    answer = KeyCreated(key=_key_entry(made.record, SystemClock().now_ns()), secret=secret)
+    answer = KeyCreated(key=_key_entry(made.record, SystemClock().now_ns(), person), secret=secret)
     terminal.answer(answer, f"{secret}\nkey {made.record.key_id} of {owner}; it is not shown again")
 
 
@@ -202,7 +204,8 @@ def list_keys(terminal: Terminal, chosen: Chosen, shared: bool) -> None:
     """`tmt admin key list`."""
     now_ns = SystemClock().now_ns()
     with opened(terminal, chosen, shared) as access:
-        keys = tuple(_key_entry(key, now_ns) for key in access.keys.list())
+        owners = {each: access.people.get(each) for each in sorted({key.owner for key in access.keys.list()})}
+        keys = tuple(_key_entry(key, now_ns, owners.get(key.owner)) for key in access.keys.list())
     rows: list[tuple[str, ...]] = [("key", "owner", "role", "accounts", "expires", "", "label")]
     rows += [
         (key.key_id, key.owner, key.role, " ".join(key.accounts) or "all", key.expires, key.state, key.label)
@@ -216,7 +219,8 @@ def revoke_key(terminal: Terminal, chosen: Chosen, id: str, shared: bool) -> Non
     with opened(terminal, chosen, shared) as access:
         access.keys.revoke(id, by=COMMAND_LINE)
         key = access.keys.get(id)
-    entry = _key_entry(key, SystemClock().now_ns())
+        person = access.people.get(key.owner)
+    entry = _key_entry(key, SystemClock().now_ns(), person)
     terminal.answer(KeyRevoked(key=entry), f"key {id} of {key.owner} is in force no more")
 
 
@@ -283,8 +287,9 @@ def _user_entry(user: User) -> UserEntry:
     )
 
 
-def _key_entry(key: ApiKey, now_ns: int) -> KeyEntry:
-    state = "expired" if key.expires_at_ns <= now_ns else "in force"
+def _key_entry(key: ApiKey, now_ns: int, owner: User | None) -> KeyEntry:
+    state = "in force" if stands(key, owner) else "ended with its owner's password or role"
+    state = "expired" if key.expires_at_ns <= now_ns else state
     return KeyEntry(
         key_id=key.key_id,
         owner=key.owner,

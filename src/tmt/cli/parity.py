@@ -62,6 +62,8 @@ def _text(answer: Parity) -> str:
         ("decision hash", answer.recorded.decision_hash),
         ("ledger hash", answer.recorded.ledger_hash),
     ]
+    if answer.unfinished:
+        return table(rows) + "\nparity holds so far: the log ends inside a step, which the engine's next start will end"
     if answer.divergence is not None:
         return table(rows) + "\n" + _shown(answer.divergence)
     if not answer.holds and answer.gives is not None:

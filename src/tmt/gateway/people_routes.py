@@ -227,7 +227,11 @@ def _keys(access: Access) -> list[BaseRouteHandler]:
 
 
 def _may_end(who: Principal, key: ApiKey) -> bool:
-    return who.may(Operation.ADMINISTER) or (key.owner == who.name and who.role is not Role.SERVICE)
+    if who.may(Operation.ADMINISTER):
+        return True
+    # A key speaks for less than its owner may: it ends itself at most.
+    own = key.owner == who.name and who.role is not Role.SERVICE
+    return own and (who.method != "api_key" or who.session_id == key.key_id)
 
 
 def _shown(user: User) -> Person:

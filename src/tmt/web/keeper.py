@@ -140,7 +140,8 @@ class Keeper:
             await self._app(scope, receive, send)
 
     async def _change(self, scope: HTTPScope, receive: Receive, send: Send, who: Principal) -> None:
-        key = header(scope, b"idempotency-key")
+        # What must never be taken for a repetition of something older is done each time it is asked.
+        key = header(scope, b"idempotency-key") if scope["route_handler"].opt.get("once", True) else None
         if key is not None:
             body = await _whole(receive)
             kept = await self._begin(scope, who, key, body)

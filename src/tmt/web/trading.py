@@ -16,7 +16,7 @@ from tmt.ports.door import Door, Taken
 from tmt.projections.desk_reader import DeskReader
 from tmt.projections.order_index import OrderRecord
 from tmt.projections.portfolio import Portfolio
-from tmt.web.keeper import demand, header, principal, requires, says
+from tmt.web.keeper import demand, principal, requires, says
 from tmt.web.problem import FieldProblem, Refused
 from tmt.web.trading_forms import (
     Asked,
@@ -201,6 +201,8 @@ def _refuse_more_risk(order: OrderRecord, quantity: Decimal, price: Decimal | No
         raise _wrong("price", f"a {'market' if order.type is None else order.type} order has no limit to move")
     if order.reduce_only:
         return
+    if order.stop_loss_price is not None and (price - order.stop_loss_price) * order.side.sign <= 0:
+        raise _wrong("price", f"{price} lies beyond the order's own stop at {order.stop_loss_price}")
     if (price - order.limit_price) * order.side.sign > 0:
         raise _wrong("price", f"a {order.side} may not move from {order.limit_price} towards the market: it risks more")
     if quantity * price > order.quantity * order.limit_price:
@@ -213,11 +215,13 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
         status_code=200,
         summary="Stop all trading; on request, close every position",
         guards=[requires(Operation.STOP)],
-        opt={"urgent": True},
+        opt={"urgent": True, "once": False},
     )
     async def stop(request: PersonsRequest, data: JSONBody[Stop]) -> Commanded:
         who = principal(request)
-        key = await _occasion(desk, request)
+        if data.flatten and who.accounts:
+            raise Refused(403, "TMT-A007", "positions of every account would be closed; stop without flatten")
+        key = await _occasion(desk)
         says(request, "desk", reason=data.reason, flatten=data.flatten)
         command = m.StopTrading.root(
             who.name, 0, who.name, key, person=who.name, reason=data.reason, flatten=data.flatten
@@ -229,10 +233,11 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
         status_code=200,
         summary="Lift an emergency stop, and other halts that only a person may lift",
         guards=[requires(Operation.RESUME)],
+        opt={"once": False},
     )
     async def resume(request: PersonsRequest, data: JSONBody[Resume]) -> Commanded:
         who = principal(request)
-        key = await _occasion(desk, request)
+        key = await _occasion(desk)
         says(request, "desk", reason=data.reason)
         command = m.ResumeTrading.root(who.name, 0, who.name, key, person=who.name, reason=data.reason)
         return _commanded(await desk.ask(command))
@@ -240,10 +245,9 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
     return [stop, resume]
 
 
-async def _occasion(desk: TradedDesk, request: PersonsRequest) -> str:
-    """What tells one stop from the next: the sender's key, else how far the desk has come."""
-    given = header(request.scope, b"idempotency-key")
-    return f"at {await desk.read(lambda reader: reader.position)}" if given is None else f"key {given}"
+async def _occasion(desk: TradedDesk) -> str:
+    """What tells one stop from the next: how far the desk has come. A stop is never a repetition of an older one."""
+    return f"at {await desk.read(lambda reader: reader.position)}"
 
 
 def _commanded(taken: Taken) -> Commanded:

@@ -72,6 +72,8 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         _positive("quantity", self.quantity)
+        if self.price is not None:
+            _positive("price", self.price)
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

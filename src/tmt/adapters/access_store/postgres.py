@@ -48,6 +48,10 @@ class PostgresAccessStore:
     def _telling(self, verb: str) -> Iterator[None]:
         try:
             yield
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            what = "the database has not the tables that people and keys need"
+            fix = "run `tmt database migrate`"
+            raise StoreUnavailable("TMT-P004", what, where=self._database.where, fix=fix) from error
         except psycopg.Error as error:
             what = f"cannot {verb} the access store: {type(error).__name__} {error.sqlstate or ''}".rstrip()
             raise StoreUnavailable("TMT-A016", what, where=self._database.where, fix="look into its log") from error

@@ -51,7 +51,15 @@ class StoresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if not self.password_file:
             return self.database
         try:
-            password = Path(self.password_file).read_text().strip()
+            file = Path(self.password_file)
+            if file.stat().st_mode & 0o077:
+                raise ConfigError(
+                    "TMT-C042",
+                    "the database's password can be read by others",
+                    where=self.password_file,
+                    fix=f"chmod 600 {self.password_file}",
+                )
+            password = file.read_text().strip()
         except OSError as error:
             raise ConfigError(
                 "TMT-C042",
