@@ -22,7 +22,7 @@ up: $(STAMP) ## Start the desk: make up ARGS="--help"
 	@$(BIN)/tmt up $(ARGS) || [ $$? -eq 130 ] # ctrl-C is how a desk is meant to end
 
 test: $(STAMP) ## Run every test on all cores: make test ARGS="-m 'not slow'"
-	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 golden: $(STAMP) ## Write the golden replays anew; the diff is what changed
 	@UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/replay/test_golden.py

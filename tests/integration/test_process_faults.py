@@ -33,7 +33,6 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("eight processes"),
 ]
 
 SEED = 20_261_122

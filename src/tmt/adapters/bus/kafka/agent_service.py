@@ -8,7 +8,15 @@ from typing import Final
 import msgspec
 from confluent_kafka import Message as Record
 
-from tmt.adapters.bus.kafka.client import RENEWAL_SECONDS, Follower, Membership, Sender, ensure_topics, topic_name
+from tmt.adapters.bus.kafka.client import (
+    RENEWAL_SECONDS,
+    RESENDS_PER_RENEWAL,
+    Follower,
+    Membership,
+    Sender,
+    ensure_topics,
+    topic_name,
+)
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import heard_of
@@ -46,6 +54,7 @@ class AgentService:
         self.answered = 0
         self.unread = 0
         self.host = host
+        self._is_deaf = False
         self._config = config
         self._log = log
         self._sender = Sender(config)
@@ -108,11 +117,13 @@ class AgentService:
         position = self.host.position
         try:
             self.host.catch_up()
-            if self.host.position > position:
-                # The log went on and nothing was heard of it.
+            # The log went on and nothing was heard of it.
+            self._is_deaf = self._is_deaf or self.host.position > position
+            if self._is_deaf:
                 ensure_topics(self._config, RENEWAL_SECONDS)
                 self._follower.renew()
                 self._sender.renew()
+                self._is_deaf = False
         except StoreUnavailable:
             self.unread += 1
         except BusUnavailable:
@@ -128,6 +139,8 @@ class AgentService:
         except StoreUnavailable:
             self.unread += 1  # nothing was folded; the engine asks again
             return
+        if answers and heard.attempt and heard.attempt % RESENDS_PER_RENEWAL == 0:
+            self._sender.renew()  # answers were given before, and did not arrive
         place = (str(record.topic()), record.partition() or 0)
         for answer in answers:
             if heard.attempt or place in self._memberships[answer.agent].owned:

@@ -20,6 +20,8 @@ from tmt.topics import DEAD_LETTER_SUFFIX, TOPICS, Topic
 ADMIN_SECONDS: Final = 15.0
 RENEWAL_SECONDS: Final = 2.0
 """What beginning anew may take while somebody waits; it is tried again."""
+RESENDS_PER_RENEWAL: Final = 8
+"""Repeats without an answer after which both ends begin anew."""
 QUEUED_RECORDS_MAX: Final = 10_000
 """Records a producer holds; more make `send` wait, and then fail."""
 SEND_SECONDS_MAX: Final = 30.0

@@ -9,7 +9,14 @@ import msgspec
 from confluent_kafka import Message as Record
 
 from tmt import messages as m
-from tmt.adapters.bus.kafka.client import RENEWAL_SECONDS, Follower, Sender, ensure_topics, topic_name
+from tmt.adapters.bus.kafka.client import (
+    RENEWAL_SECONDS,
+    RESENDS_PER_RENEWAL,
+    Follower,
+    Sender,
+    ensure_topics,
+    topic_name,
+)
 from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import headers_of
@@ -20,7 +27,6 @@ from tmt.remote import Answer
 from tmt.topics import ANSWERS, MARKET_DATA, TOPIC_OF
 
 ANSWERS_REMEMBERED: Final = 10_000
-_RESENDS_PER_RENEWAL: Final = 8
 
 
 class _Sent(NamedTuple):
@@ -119,7 +125,7 @@ class KafkaPath:
 
     def _resend(self, sent: _Sent, attempt: int) -> None:
         self.resent += 1
-        if attempt % _RESENDS_PER_RENEWAL == 0:
+        if attempt % RESENDS_PER_RENEWAL == 0:
             try:
                 ensure_topics(self._config, RENEWAL_SECONDS)
                 self._follower.renew()
