@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -95,7 +96,8 @@ def test_it_is_ready_and_says_what_it_runs_on(api: Api) -> None:
     ready = api.served.ask("GET", "/ready")
     assert ready.status_code == 200
     assert {each["name"] for each in ready.json()["probes"]} == {"series", "writer", "records"}
-    state = api.get("/series").json()
+    while (state := api.get("/series").json())["behind"]:
+        Event().wait(0.05)
     assert state["runs_on"].startswith("DuckDB")
     assert (state["position"], state["behind"]) == (api.log.head(), 0)
 

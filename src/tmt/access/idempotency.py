@@ -44,6 +44,17 @@ class InFlight(msgspec.Struct, frozen=True):
     retry_after_seconds: int
 
 
+def refuse_malformed(key: str) -> None:
+    """Refuse what has not the form of an Idempotency-Key.
+
+    Raises:
+        AccessRefused: TMT-A020 with status 400.
+    """
+    if _KEY.fullmatch(key) is None:
+        what = "an Idempotency-Key has 1 to 200 printable ASCII characters without spaces"
+        raise AccessRefused("TMT-A020", what, status=400)
+
+
 class Idempotency:
     """Keeps answers by principal and key, in the store.
 
@@ -66,9 +77,7 @@ class Idempotency:
         Raises:
             AccessRefused: TMT-A020 with status 400, when the key has not the form of one.
         """
-        if _KEY.fullmatch(key) is None:
-            what = "an Idempotency-Key has 1 to 200 printable ASCII characters without spaces"
-            raise AccessRefused("TMT-A020", what, status=400)
+        refuse_malformed(key)
         scope = self._scope(principal, key)
         now_ns = self._clock.now_ns()
         with self._store.changing(f"answer {scope}") as records:

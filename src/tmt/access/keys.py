@@ -72,10 +72,6 @@ class Keys:
             user = records.get(User, owner)
             if user is None or user.disabled:
                 raise InputError("TMT-A013", "there is no such person, or they are disabled", where=owner[:64])
-            if user.must_change_password:
-                what = f"{owner} has yet to change the password they were given, which ends all keys made before"
-                fix = "log in and change it (PUT /api/v1/me/password), then make the key"
-                raise InputError("TMT-A013", what, where=owner[:64], fix=fix)
             if len(records.select(ApiKey, limit=KEYS_MAX)) >= KEYS_MAX:
                 raise InputError("TMT-A012", f"there are {KEYS_MAX} keys, which is the most there can be")
             made = ApiKey(
@@ -95,6 +91,10 @@ class Keys:
                 raise InputError(
                     "TMT-A015", "a key may do no more than its owner", fix="choose a lesser role or accounts"
                 )
+            if user.must_change_password:
+                what = f"{owner} has yet to change the password they were given, which ends all keys made before"
+                fix = "log in and change it (PUT /api/v1/me/password), then make the key"
+                raise InputError("TMT-A013", what, where=owner[:64], fix=fix)
             records.put(made)
             detail = {"owner": owner, "role": role.value, "label": label, "days": days}
             self._trail.append_to(records, by.name, by.method, "create key", key_id, "done", detail)

@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
 
-from tmt.access.idempotency import BODY_BYTES_MAX, Conflict, InFlight, Stored
+from tmt.access.idempotency import BODY_BYTES_MAX, Conflict, InFlight, Stored, refuse_malformed
 from tmt.access.roles import Operation, Principal
 from tmt.errors import TmtError
 from tmt.observability.logs import logger
@@ -140,8 +140,11 @@ class Keeper:
             await self._app(scope, receive, send)
 
     async def _change(self, scope: HTTPScope, receive: Receive, send: Send, who: Principal) -> None:
-        # What must never be taken for a repetition of something older is done each time it is asked.
-        key = header(scope, b"idempotency-key") if scope["route_handler"].opt.get("once", True) else None
+        key = header(scope, b"idempotency-key")
+        if key is not None and not scope["route_handler"].opt.get("once", True):
+            # What must never be taken for a repetition of something older is done each time it is asked.
+            refuse_malformed(key)
+            key = None
         if key is not None:
             body = await _whole(receive)
             kept = await self._begin(scope, who, key, body)

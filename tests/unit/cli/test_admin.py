@@ -10,7 +10,9 @@ import apsw
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tmt.access import Role
 from tmt.access.opening import FIRST_PASSWORD, STORE, open_access
+from tmt.access.people import COMMAND_LINE
 from tmt.adapters.clock.system import SystemClock
 from tmt.adapters.postgres import Database
 from tmt.cli.main import run
@@ -117,8 +119,15 @@ def test_a_password_is_changed_and_a_person_disabled(tell: Tell, state: Path) ->
         log_in(state, "ann", second)
 
 
-def test_a_key_is_made_listed_and_ended(tell: Tell) -> None:
-    tell("admin", "user", "add", "ann", "--role", "trader")
+def somebody(state: Path, name: str, role: Role) -> None:
+    """A person who has chosen a password of their own."""
+    opened = open_access(state, load_config(None).sections["access"], SystemClock())
+    opened.access.people.create(name, role, "a password of one's own", by=COMMAND_LINE, must_change=False)
+    opened.access.close()
+
+
+def test_a_key_is_made_listed_and_ended(tell: Tell, state: Path) -> None:
+    somebody(state, "ann", Role.TRADER)
     made = tell("admin", "key", "create", "ann", "--label", "load", "--role", "viewer", "--days", "3")
     key_id = made["key"]["key_id"]
     assert made["secret"].startswith(f"tmt_{key_id}_")
@@ -128,8 +137,8 @@ def test_a_key_is_made_listed_and_ended(tell: Tell) -> None:
     assert tell("admin", "key", "revoke", key_id)["key"]["state"] == "revoked"
 
 
-def test_without_a_role_a_key_has_its_owners(tell: Tell) -> None:
-    tell("admin", "user", "add", "ann", "--role", "risk")
+def test_without_a_role_a_key_has_its_owners(tell: Tell, state: Path) -> None:
+    somebody(state, "ann", Role.RISK)
     assert tell("admin", "key", "create", "ann", "--label", "x")["key"]["role"] == "risk"
 
 
