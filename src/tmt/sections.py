@@ -14,6 +14,7 @@ from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.feed.config import FeedsConfig
 from tmt.adapters.postgres.config import StoresConfig
 from tmt.config import Loaded, load
+from tmt.config.flags import Flag, percent, switch, verbatim
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.engine.config import EngineConfig
@@ -77,6 +78,17 @@ SECTIONS: Final[dict[str, Any]] = {
 """Name and type of every section of the configuration."""
 
 
+FLAGS: Final[dict[str, Flag]] = {
+    "RISK_MULTIPLIER": Flag("aria.risk_multiplier", "a factor above 0, such as 0.5", verbatim),
+    "COMPLIANCE_MODE": Flag("compliance.mode", "strict or lenient", verbatim),
+    "CIRCUIT_BREAKER_THRESHOLDS_LOOSE": Flag("circuit_breaker.loose", "true or false", switch),
+    "STAGING_MAX_POSITION_SIZE": Flag("aria.position_notional_max", "an amount in the account's currency", verbatim),
+    "STAGING_RISK_LIMIT_PERCENT": Flag("aria.risk_fraction_max", "percent of equity, such as 2", percent),
+    "DETECTION_INTERVAL": Flag("compliance.surveillance.interval_seconds", "whole seconds", verbatim),
+}
+"""Environment variables that each set one key."""
+
+
 def load_config(
     directory: Path | None, *, environment: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
 ) -> Loaded:
@@ -86,5 +98,10 @@ def load_config(
         ConfigError: with every mistake found.
     """
     return load(
-        SECTIONS, directory=directory, environment=environment or {}, overrides=overrides, services=tuple(SERVICES)
+        SECTIONS,
+        directory=directory,
+        environment=environment or {},
+        overrides=overrides,
+        services=tuple(SERVICES),
+        flags=FLAGS,
     )

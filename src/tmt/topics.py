@@ -53,7 +53,7 @@ def _account(message: Any) -> str:
 
 
 def _instrument(message: Any) -> str:
-    return str(message.bar.instrument if isinstance(message, m.BarClosed) else message.instrument)
+    return str(message.bar.instrument if isinstance(message, m.BarClosed) else getattr(message, "instrument", "desk"))
 
 
 def _scope(message: Any) -> str:
@@ -70,13 +70,14 @@ INPUTS: Final = Topic(
 )
 MARKET: Final = Topic("market", m.MARKET, "instrument", _instrument, 6)
 ANALYSIS: Final = Topic("analysis", m.ANALYSIS, "instrument", _instrument, 6)
-ORDERS: Final = Topic("orders", (*m.GATES, *m.SUBMISSIONS), "account", _account, 6)
-VENUE: Final = Topic("venue", m.VENUE_EVENTS, "account", _account, 6)
+RISK: Final = Topic("risk", m.RISK, "account, else desk", _account, 3)
+ORDERS: Final = Topic("orders", (*m.GATES, *m.SUBMISSIONS, *m.SCHEDULES), "account", _account, 6)
+VENUE: Final = Topic("venue", (*m.VENUE_EVENTS, *m.RECONCILED), "account", _account, 6)
 SAFETY: Final = Topic("safety", m.SAFETY, "account or scope", _scope, 3)
 OUTCOMES: Final = Topic("outcomes", m.OUTCOMES, "account, else desk", _account, 3)
 ANSWERS: Final = Topic("answers", (), "agent", lambda answer: str(answer.agent), 1)
 
-LOGGED: Final = (MARKET_DATA, INPUTS, MARKET, ANALYSIS, ORDERS, VENUE, SAFETY, OUTCOMES)
+LOGGED: Final = (MARKET_DATA, INPUTS, MARKET, ANALYSIS, RISK, ORDERS, VENUE, SAFETY, OUTCOMES)
 """Topics that carry the log, each type of message on exactly one."""
 
 TOPICS: Final = (*LOGGED, ANSWERS)

@@ -9,6 +9,7 @@ from tests.tidy.source import Finding, Module, assert_tidy, breaches, house_modu
 
 OWNERS = {
     "SignalRaised": "wyckoff",
+    "ExitRaised": "aria",
     "OrderSized": "aria",
     "ConcentrationApproved": "anti_correlation",
     "BehaviourApproved": "human_behavior",
@@ -54,8 +55,8 @@ def test_every_approval_is_made_in_its_gate_alone() -> None:
 
 
 def classes_of_messages() -> dict[str, ast.ClassDef]:
-    [messages] = [module for module in house_modules() if module.path == "messages.py"]
-    return {node.name: node for node in messages.nodes if isinstance(node, ast.ClassDef)}
+    messages = [module for module in house_modules() if module.path.startswith("messages/")]
+    return {node.name: node for module in messages for node in module.nodes if isinstance(node, ast.ClassDef)}
 
 
 def test_every_constructor_of_messages_is_watched() -> None:

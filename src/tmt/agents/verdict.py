@@ -59,23 +59,31 @@ class Waterfall:
         """Every rule applied so far, in order."""
         return tuple(self._checks)
 
-    def passes(self, rule: str, measured: Decimal, limit: Decimal, unit: str) -> None:
-        """The rule holds."""
-        self._record(rule, measured, limit, unit, "pass")
+    def passes(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, at_least: bool = False) -> None:
+        """The rule holds. `at_least` says that the limit is a lower bound, here and below."""
+        self._record(rule, measured, limit, unit, "pass", at_least)
 
-    def warns(self, rule: str, measured: Decimal, limit: Decimal, unit: str) -> None:
+    def warns(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, at_least: bool = False) -> None:
         """The rule is worth a word, and changes nothing."""
-        self._record(rule, measured, limit, unit, "warn")
+        self._record(rule, measured, limit, unit, "warn", at_least)
 
     def caps(
-        self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, quantity_max: Decimal, lot_size: Decimal
+        self,
+        rule: str,
+        measured: Decimal,
+        limit: Decimal,
+        unit: str,
+        *,
+        quantity_max: Decimal,
+        lot_size: Decimal,
+        at_least: bool = False,
     ) -> None:
         """The rule allows `quantity_max` at most: "pass" when the order keeps it, else "reduce" to whole lots below."""
         if self.quantity <= quantity_max:
-            self.passes(rule, measured, limit, unit)
+            self.passes(rule, measured, limit, unit, at_least=at_least)
             return
         self.quantity = floor_to(max(ZERO, quantity_max), lot_size)
-        self._record(rule, measured, limit, unit, "reduce")
+        self._record(rule, measured, limit, unit, "reduce", at_least)
 
     def resizes(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, quantity: Decimal) -> None:
         """The rule sets the quantity, which only the gate that sizes may raise: "reduce" when it falls, else "pass"."""
@@ -84,10 +92,18 @@ class Waterfall:
         self._record(rule, measured, limit, unit, outcome)
 
     def denies(
-        self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, detail: str, reason: str | None = None
+        self,
+        rule: str,
+        measured: Decimal,
+        limit: Decimal,
+        unit: str,
+        *,
+        detail: str,
+        reason: str | None = None,
+        at_least: bool = False,
     ) -> Deny:
         """The rule refuses the order. `reason` is the rule's own name unless given."""
-        self._record(rule, measured, limit, unit, "deny")
+        self._record(rule, measured, limit, unit, "deny", at_least)
         last = self._checks[-1]
         return Deny(
             reason=rule if reason is None else reason,
@@ -102,7 +118,7 @@ class Waterfall:
 
     def denies_missing(self, reason: str, detail: str) -> Deny:
         """Something that the gate needs is not known: 0 of 1 found."""
-        return self.denies(reason, ZERO, ONE, "count", detail=detail)
+        return self.denies(reason, ZERO, ONE, "count", detail=detail, at_least=True)
 
     def denies_expired(self, approval: GateApproval, now_ns: int) -> Deny | None:
         """Refuse an approval used after its `expires_at_ns`; None when it is still good. Measured: its age."""
@@ -119,11 +135,13 @@ class Waterfall:
         if self.quantity < instrument.quantity_min:
             detail = f"{self.quantity} is below the smallest order of {instrument.symbol}"
             limit = instrument.quantity_min
-            return self.denies("below_minimum_quantity", self.quantity, limit, "units", detail=detail)
+            return self.denies("below_minimum_quantity", self.quantity, limit, "units", detail=detail, at_least=True)
         notional, limit = instrument.notional(self.quantity, price), instrument.notional_min
         if notional < limit:
             detail = f"{notional} {instrument.quote_currency} is below the smallest order of {instrument.symbol}"
-            return self.denies("below_minimum_notional", notional, limit, instrument.quote_currency, detail=detail)
+            return self.denies(
+                "below_minimum_notional", notional, limit, instrument.quote_currency, detail=detail, at_least=True
+            )
         return None
 
     def approves(self, order: Order) -> Approve:
@@ -133,7 +151,9 @@ class Waterfall:
             order = msgspec.structs.replace(order, quantity=self.quantity)
         return Approve(order=order, checks=self.checks)
 
-    def _record(self, rule: str, measured: Decimal, limit: Decimal, unit: str, outcome: str) -> None:
+    def _record(
+        self, rule: str, measured: Decimal, limit: Decimal, unit: str, outcome: str, at_least: bool = False
+    ) -> None:
         self._checks.append(
             Check(
                 rule=f"{self.gate}.{rule}",
@@ -142,6 +162,7 @@ class Waterfall:
                 unit=unit,
                 outcome=outcome,
                 quantity_after=self.quantity,
+                at_least=at_least,
             )
         )
 
@@ -159,8 +180,10 @@ class Subject(Protocol):
     def side(self) -> Side: ...
 
 
-def denied(cause: Message, gate: str, subject: Subject, deny: Deny) -> OrderDenied:
-    """The message that carries a denial."""
+def denied(
+    cause: Message, gate: str, subject: Subject, deny: Deny, config_hash: str, *, book: str = "", version: int = 0
+) -> OrderDenied:
+    """The message that carries a denial. `book` and `version` are of the rule book that was applied, if any."""
     return OrderDenied.caused_by(
         cause,
         gate,
@@ -177,6 +200,9 @@ def denied(cause: Message, gate: str, subject: Subject, deny: Deny) -> OrderDeni
         unit=deny.unit,
         detail=deny.detail,
         checks=deny.checks,
+        config_hash=config_hash,
+        rule_book=book,
+        rule_book_version=version,
     )
 
 

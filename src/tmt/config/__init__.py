@@ -2,7 +2,7 @@
 
 Layers, each over the one before: the package's defaults; the files of a directory, each of which replaces the default
 file of its name whole, so that a limit left out is an error and never silently inherited; environment variables
-`TMT__SECTION__KEY=value`; overrides "section.key=value".
+`TMT__SECTION__KEY=value` and the flags, which are shorter names for single keys; overrides "section.key=value".
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from msgspec import inspect as types_of
 
 from tmt.config import source
 from tmt.config.binding import Binder
+from tmt.config.flags import Flag
 from tmt.config.source import Entries, Node, Place, Problem, Unreadable, did_you_mean
 from tmt.errors import ConfigError
 
@@ -81,6 +82,7 @@ def load(
     overrides: Sequence[str] = (),
     defaults: Traversable | None = None,
     services: Collection[str] = (),
+    flags: Mapping[str, Flag] | None = None,
 ) -> Loaded:
     """Read, merge and check the configuration.
 
@@ -88,9 +90,10 @@ def load(
         types: section name -> struct type; a list or tuple type for a file with the single key of its own name; a dict
             type for a folder of that name, one value a file.
         directory: the user's files, or None.
-        environment: variables, of which only those that begin with TMT__ count.
+        environment: variables, of which only those that begin with TMT__ and the flags count.
         overrides: texts "section.key=value"; the value is YAML.
         defaults: the packaged files, for tests.
+        flags: environment variable -> the key it sets; a variable TMT__ for the same key wins.
         services: sections that say where and how the desk runs, not what it decides; the hash leaves them out.
 
     Raises:
@@ -99,7 +102,7 @@ def load(
     packaged = importlib.resources.files("tmt") / "defaults" if defaults is None else defaults
     problems: list[Problem] = []
     trees = _read_files(types, packaged, directory, problems)
-    _apply(trees, types, _assignments(environment, overrides, problems), problems)
+    _apply(trees, types, _assignments(environment, flags or {}, overrides, problems), problems)
     binder = Binder(problems)
     sections: dict[str, Any] = {}
     for name, wanted in types.items():
@@ -189,9 +192,17 @@ def _refuse_unknown_files(
 
 
 def _assignments(
-    environment: Mapping[str, str], overrides: Sequence[str], problems: list[Problem]
+    environment: Mapping[str, str], flags: Mapping[str, Flag], overrides: Sequence[str], problems: list[Problem]
 ) -> list[tuple[tuple[str, ...], str, Place]]:
-    found = [
+    found: list[tuple[tuple[str, ...], str, Place]] = []
+    for name, flag in sorted(flags.items()):
+        if (text := environment.get(name)) is not None:
+            place = Place("environment", name)
+            try:
+                found.append((tuple(flag.key.split(".")), flag.value(text), place))
+            except ValueError as error:
+                problems.append(Problem("TMT-C010", place, str(error), f"it sets {flag.key}; write {flag.form}"))
+    found += [
         (tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")), value, Place("environment", name))
         for name, value in sorted(environment.items())
         if name.startswith(ENVIRONMENT_PREFIX)

@@ -19,6 +19,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rule_book: name of the compliance rule book that binds it.
         time_zone: IANA zone of its trading day.
         day_starts_at: wall-clock time "HH:MM" at which daily limits start anew.
+        owner: whose money it is, and who answers for the orders of its strategies.
+        venue: where its orders go.
     """
 
     account_id: str
@@ -28,6 +30,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rule_book: str
     time_zone: str
     day_starts_at: str
+    owner: str = "owner"
+    venue: str = "paper"
 
     def __post_init__(self) -> None:
         positive("deposit", self.deposit)

@@ -10,13 +10,15 @@ from tmt import messages as m
 TOPICS: Final[dict[str, tuple[type[m.Message], ...]]] = {
     "market": (m.MarketDataReceived, m.BarClosed, m.FeedGapFound, m.FeedStale, m.FeedRecovered),
     "analysis": (m.WyckoffEventSeen, m.PhaseChanged),
-    "signals": (m.SignalRaised,),
+    "signals": (m.SignalRaised, m.ExitRaised),
     "decisions": m.GATES,
     "orders": (
         m.OrderProposed,
         m.CancelOrder,
         m.ReplaceOrder,
         *m.SUBMISSIONS,
+        *m.SCHEDULES,
+        m.SliceDue,
         m.OrderAccepted,
         m.OrderTriggered,
         m.OrderReplaced,
@@ -24,9 +26,11 @@ TOPICS: Final[dict[str, tuple[type[m.Message], ...]]] = {
         m.OrderCancelled,
         m.OrderExpired,
         m.CancelRejected,
+        *m.RECONCILED,
     ),
+    "risk": m.RISK,
     "fills": (m.OrderFilled, m.PositionClosed),
-    "breakers": (*m.SAFETY, m.StopTrading, m.ResumeTrading),
+    "breakers": (*m.SAFETY, m.StopTrading, m.ResumeTrading, m.ReinstateAccount, m.ConditionReported),
     "parameters": (m.StatisticsUpdated, m.ParameterProposed),
     "desk": (m.SessionStarted, m.AccountOpened),
 }
@@ -47,14 +51,29 @@ def account_of(message: m.Message, owner: Callable[[str], str | None]) -> str | 
         owner: the account of an order by its id at the venue, None when unknown.
     """
     match message:
-        case m.OrderProposed() | m.OrderDenied() | m.VenueEvent() | m.PositionClosed() | m.AccountSuspended():
+        case (
+            m.OrderProposed()
+            | m.OrderDenied()
+            | m.VenueEvent()
+            | m.PositionClosed()
+            | m.AccountSuspended()
+            | m.AccountReinstated()
+            | m.ReinstateAccount()
+            | m.ExitRaised()
+            | m.RiskMeasured()
+            | m.MarginLevelChanged()
+            | m.SliceDue()
+            | m.ScheduleEnded()
+        ):
             return message.account
-        case m.GateApproval() | m.OrderSubmitted():
+        case m.GateApproval() | m.OrderSubmitted() | m.ScheduleStarted():
             return message.order.account
         case m.CancelOrder() | m.ReplaceOrder() | m.CancelSubmitted() | m.ReplaceSubmitted():
             return owner(message.client_order_id) or UNKNOWN
         case m.BreakerTransition() if message.tier == "account":
             return message.scope
+        case m.CopyTradingSeen() | m.ConductFlagged():
+            return message.accounts[0] if len(message.accounts) == 1 else UNKNOWN
         case m.AccountOpened():
             return message.account.account_id
         case _:

@@ -204,14 +204,14 @@ class DeskReader:
             if len(self._owners) > OWNERS_MAX:
                 self._owners.popitem(last=False)
         match told.message:
-            case m.SignalRaised() | m.OrderProposed():
+            case m.SignalRaised() | m.OrderProposed() | m.ExitRaised():
                 self._origins.append(told)
             case m.GateApproval() | m.OrderDenied():
                 verdict = _verdict(told)
                 self._verdicts.setdefault(verdict.gate, deque(maxlen=VERDICTS_MAX)).append(verdict)
-            case m.BreakerTransition() | m.AccountSuspended() | m.InvariantBroken():
+            case m.BreakerTransition() | m.AccountSuspended() | m.AccountReinstated() | m.InvariantBroken():
                 self._transitions.append(told)
-            case m.StopTrading() | m.ResumeTrading():
+            case m.StopTrading() | m.ResumeTrading() | m.ReinstateAccount() | m.StopCompleted() | m.ConductFlagged():
                 self._transitions.append(told)
             case m.ParameterProposed():
                 self._proposals.append(told)

@@ -11,12 +11,15 @@ from tmt import messages as m
 from tmt.domain import ledger
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import ONE, ZERO, divide, round_half_even
+from tmt.domain.money import ZERO, divide, round_half_even
 from tmt.domain.order import Quote, Side
 from tmt.domain.position import Position, apply_fill
 from tmt.domain.session import day_bounds_ns
-from tmt.projections.portfolio_state import AccountState, PortfolioState, RoundTrip, WorkingOrder
+from tmt.projections.portfolio_state import AccountState, ExitOrder, PortfolioState, RoundTrip, WorkingOrder
+from tmt.projections.rates import rate
+from tmt.projections.trips import follow_trip, protect_anew
 
+EXIT_ROLES = ("stop_loss", "take_profit")
 VALUE_DECIMALS = 8
 """Decimals of amounts converted into an account's currency; postings are never rounded."""
 
@@ -56,8 +59,12 @@ class Portfolio:
                 self._deny(message.order_id)
             case m.OrderSubmitted():
                 self._submit(message)
+            case m.OrderAccepted() if message.role in EXIT_ROLES:
+                self.state.exits[message.client_order_id] = ExitOrder.accepted(message)
             case m.OrderReplaced():
                 self._replace(message)
+            case m.ScheduleEnded():
+                self.state.working.pop(message.order_id, None)
             case m.OrderCancelled() | m.OrderExpired() | m.OrderRejected():
                 self._end(message.client_order_id)
             case m.SessionStarted():
@@ -116,14 +123,25 @@ class Portfolio:
             order=order, remaining=order.quantity, client_order_id=message.client_order_id
         )
         self.state.order_by_client_id[message.client_order_id] = order.order_id
+        parent = self.state.working.get(order.parent_id)
+        if parent is not None:
+            left = max(ZERO, parent.remaining - order.quantity)
+            self.state.working[order.parent_id] = parent.with_remaining(left)
 
     def _replace(self, message: m.OrderReplaced) -> None:
+        if (moved := self.state.exits.get(message.client_order_id)) is not None:
+            self.state.exits[message.client_order_id] = moved.replaced(message)
+            protect_anew(self.state, message.account, message.instrument)
+            return
         order_id = self.state.order_by_client_id.get(message.client_order_id)
         known = None if order_id is None else self.state.working.get(order_id)
         if known is not None:
             self.state.working[known.order.order_id] = known.replaced(message)
 
     def _end(self, client_order_id: str) -> None:
+        if (ended := self.state.exits.pop(client_order_id, None)) is not None:
+            protect_anew(self.state, ended.account, ended.instrument)
+            return
         order_id = self.state.order_by_client_id.pop(client_order_id, None)
         if order_id is not None:
             self.state.working.pop(order_id, None)
@@ -148,7 +166,7 @@ class Portfolio:
         before = self.state.positions.get(key, Position(account=fill.account, instrument=fill.instrument))
         after, realised = apply_fill(before, fill.side, fill.quantity, fill.price, instrument.point_value)
         self._account_for(fill, instrument, realised)
-        self._follow_trip(key, fill, instrument, before, after, realised)
+        follow_trip(self.state, fill, instrument, before, after, realised)
         if after.lots:
             self.state.positions[key] = after
         else:
@@ -166,43 +184,10 @@ class Portfolio:
         state.fees[fill.fee_currency] = state.fees.get(fill.fee_currency, ZERO) + fill.fee
         state.currencies = sorted({state.account.currency, *state.currencies, money, fill.fee_currency})
 
-    def _follow_trip(
-        self,
-        key: str,
-        fill: m.OrderFilled,
-        instrument: Instrument,
-        before: Position,
-        after: Position,
-        realised: Decimal,
-    ) -> None:
-        trip = self.state.trips.get(key)
-        held, holds = before.quantity, after.quantity
-        crosses = held != ZERO and (holds == ZERO or (holds > ZERO) != (held > ZERO))
-        if trip is not None:
-            trip = trip.after(fill, realised)
-            self.state.trips[key] = trip
-        if crosses and trip is not None:
-            self.state.closed_trips[key] = trip.closed_by(fill)
-            del self.state.trips[key]
-            trip = None
-        if holds != ZERO and trip is None:
-            trip = RoundTrip.opened_by(fill, abs(holds), instrument.quote_currency, crosses)
-            self.state.trips[key] = trip
-            self.state.protective_stops.pop(key, None)
-        if fill.role == "entry" and trip is not None:
-            working = self.state.working.get(fill.order_id)
-            self._protect(key, trip, fill, instrument, None if working is None else working.order.stop_loss_price)
-
-    def _protect(
-        self, key: str, trip: RoundTrip, fill: m.OrderFilled, instrument: Instrument, stop: Decimal | None
-    ) -> None:
-        if stop is None or trip.side is not fill.side:
-            return
-        self.state.protective_stops[key] = stop
-        risk = abs(fill.price - stop) * min(fill.quantity, trip.quantity) * instrument.point_value
-        self.state.trips[key] = trip.with_risk(trip.risk_amount + risk)
-
     def _shrink_working(self, fill: m.OrderFilled) -> None:
+        if fill.client_order_id in self.state.exits and fill.remaining == ZERO:
+            self._end(fill.client_order_id)
+            return
         order_id = self.state.order_by_client_id.get(fill.client_order_id)
         working = None if order_id is None else self.state.working.get(order_id)
         if working is None:
@@ -250,27 +235,8 @@ class Portfolio:
         return self.state.marks.get(symbol)
 
     def rate(self, source: str, target: str) -> Decimal | None:
-        """Units of `target` for one unit of `source`: from mid marks, directly, inverted, or by one step between."""
-        direct = self._pair_rate(source, target)
-        if direct is not None:
-            return direct
-        for between in sorted({i.quote_currency for i in self.state.instruments.values()}):
-            first, second = self._pair_rate(source, between), self._pair_rate(between, target)
-            if first is not None and second is not None:
-                return round_half_even(first * second, 12)
-        return None
-
-    def _pair_rate(self, source: str, target: str) -> Decimal | None:
-        if source == target:
-            return ONE
-        for symbol, instrument in self.state.instruments.items():
-            pair = (instrument.base_currency, instrument.quote_currency)
-            mark = self.state.marks.get(symbol)
-            if mark is None or pair not in ((source, target), (target, source)):
-                continue
-            mid = divide(mark.bid + mark.ask, Decimal(2))
-            return mid if pair == (source, target) else divide(ONE, mid)
-        return None
+        """Units of `target` for one unit of `source`; see `rates.rate`."""
+        return rate(self.state, source, target)
 
     def convert(self, amount: Decimal, source: str, account: str) -> Decimal | None:
         """`amount` of currency `source` in the account's currency, rounded to 8 decimals."""
@@ -376,6 +342,15 @@ class Portfolio:
     def protective_stop(self, account: str, symbol: str) -> Decimal | None:
         """Stop price that protects the open position; None when flat or unprotected."""
         return self.state.protective_stops.get(f"{account}/{symbol}")
+
+    def exits(self, account: str, symbol: str) -> list[ExitOrder]:
+        """Exits of brackets that work, oldest first."""
+        exits = self.state.exits.values()
+        return [each for each in exits if each.account == account and each.instrument == symbol]
+
+    def trip(self, account: str, symbol: str) -> RoundTrip | None:
+        """The round trip that is under way, or None when flat."""
+        return self.state.trips.get(f"{account}/{symbol}")
 
     def closed_trip(self, account: str, symbol: str) -> RoundTrip | None:
         """The last round trip that ended in this instrument."""

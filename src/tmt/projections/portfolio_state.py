@@ -11,7 +11,7 @@ from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Order, Quote, Side
 from tmt.domain.position import Position
-from tmt.messages import OrderFilled, OrderReplaced
+from tmt.messages import OrderAccepted, OrderFilled, OrderReplaced
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +35,45 @@ class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, order=order, remaining=by.quantity - filled)
 
 
+class ExitOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An exit of a bracket that works at the venue. `price` is its stop or its limit, `order_id` its entry's."""
+
+    client_order_id: str
+    order_id: str
+    account: str
+    instrument: str
+    role: str
+    side: Side
+    quantity: Exact
+    price: Exact
+
+    @classmethod
+    def accepted(cls, by: OrderAccepted) -> ExitOrder:
+        """As the venue accepted it."""
+        assert by.price is not None, "an exit has a price"
+        return cls(
+            client_order_id=by.client_order_id,
+            order_id=by.order_id,
+            account=by.account,
+            instrument=by.instrument,
+            role=by.role,
+            side=by.side,
+            quantity=by.quantity,
+            price=by.price,
+        )
+
+    def replaced(self, by: OrderReplaced) -> ExitOrder:
+        """The same exit as the venue has it now."""
+        price = by.limit_price if by.stop_price is None else by.stop_price
+        return msgspec.structs.replace(self, quantity=by.quantity, price=self.price if price is None else price)
+
+
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
-    """From flat to flat. Money is in `currency`, the instrument's quote currency."""
+    """From flat to flat. Money is in `currency`, the instrument's quote currency.
+
+    Attributes:
+        initial_stop: the stop price of its first entry that had one; 1R is the distance to it.
+    """
 
     order_id: str
     setup: str
@@ -48,6 +85,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     realised: Exact = ZERO
     fees: Exact = ZERO
     risk_amount: Exact = ZERO
+    initial_stop: Exact | None = None
     closing_fill_id: str = ""
     closing_role: str = ""
 
@@ -76,9 +114,10 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
         """The finished trip."""
         return msgspec.structs.replace(self, closing_fill_id=fill.fill_id, closing_role=fill.role)
 
-    def with_risk(self, risk_amount: Decimal) -> RoundTrip:
-        """The trip with another amount at risk."""
-        return msgspec.structs.replace(self, risk_amount=risk_amount)
+    def with_risk(self, risk_amount: Decimal, stop: Decimal) -> RoundTrip:
+        """The trip with another amount at risk, after an entry protected at `stop`."""
+        initial = stop if self.initial_stop is None else self.initial_stop
+        return msgspec.structs.replace(self, risk_amount=risk_amount, initial_stop=initial)
 
 
 class AccountState(msgspec.Struct, kw_only=True):
@@ -104,6 +143,7 @@ class PortfolioState(msgspec.Struct, kw_only=True):
     working: dict[str, WorkingOrder] = {}
     order_by_client_id: dict[str, str] = {}
     protective_stops: dict[str, Exact] = {}
+    exits: dict[str, ExitOrder] = {}
     marks: dict[str, Quote] = {}
     trips: dict[str, RoundTrip] = {}
     closed_trips: dict[str, RoundTrip] = {}

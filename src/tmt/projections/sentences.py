@@ -30,16 +30,26 @@ def sentence(message: m.Message) -> str:
             return _of_gate(message)
         case m.BreakerTransition():
             return _of_breaker(message)
-        case m.VenueEvent() | m.OrderSubmitted() | m.CancelSubmitted() | m.ReplaceSubmitted():
+        case m.OrderSubmitted() | m.CancelSubmitted() | m.ReplaceSubmitted():
+            return _of_submission(message)
+        case m.VenueEvent():
             return _of_venue(message)
+        case m.ScheduleStarted() | m.SliceDue() | m.ScheduleEnded():
+            return _of_schedule(message)
+        case (
+            m.ExitRaised() | m.RiskMeasured() | m.MarginLevelChanged() | m.CorrelationsMeasured() | m.CopyTradingSeen()
+        ):
+            return _of_risk(message)
         case m.WyckoffEventSeen() | m.PhaseChanged() | m.SignalRaised():
             return _of_analysis(message)
         case m.PositionClosed() | m.StatisticsUpdated() | m.ParameterProposed():
             return _of_outcome(message)
-        case m.AccountSuspended():
-            return f"{message.account} suspended by {message.rule}: {_against(message)}"
-        case m.InvariantBroken():
-            return f"invariant {message.invariant} broken: {message.detail}"
+        case (
+            m.AccountSuspended() | m.AccountReinstated() | m.ConductFlagged() | m.StopCompleted() | m.InvariantBroken()
+        ):
+            return _of_safety(message)
+        case m.BarClosed() | m.FeedStale() | m.FeedGapFound() | m.FeedRecovered():
+            return _of_market(message)
         case _:
             return _of_input(message)
 
@@ -52,8 +62,30 @@ def _of_gate(message: m.OrderDenied | m.GateApproval) -> str:
     return f"{message.source} passes {order.account} {order.side} {plain(order.quantity)} {order.instrument}"
 
 
-def _against(message: m.OrderDenied | m.BreakerTransition | m.AccountSuspended) -> str:
+def _against(
+    message: m.OrderDenied | m.BreakerTransition | m.AccountSuspended | m.ConductFlagged | m.ConditionReported,
+) -> str:
     return f"{plain(message.measured)} against {plain(message.limit)} {message.unit}"
+
+
+def _of_safety(
+    message: m.AccountSuspended | m.AccountReinstated | m.ConductFlagged | m.StopCompleted | m.InvariantBroken,
+) -> str:
+    match message:
+        case m.AccountSuspended():
+            return f"{message.account} suspended by {message.rule}: {_against(message)}"
+        case m.AccountReinstated():
+            by = f"by {message.person}: {message.reason}" if message.person else message.reason
+            return f"{message.account} reinstated after {message.rule}, {by}"
+        case m.ConductFlagged():
+            who = " and ".join(message.accounts)
+            return f"surveillance flags {message.detector} of {who} in {message.instrument}: {_against(message)}"
+        case m.StopCompleted():
+            left = f", still open: {', '.join(message.positions_open)}" if message.positions_open else ""
+            closed = f"{len(message.positions_closed)} positions closed{left}"
+            return f"stop completed: {message.cancelled} orders cancelled, {message.filled} filled before, {closed}"
+        case m.InvariantBroken():
+            return f"invariant {message.invariant} broken: {message.detail}"
 
 
 def _of_breaker(message: m.BreakerTransition) -> str:
@@ -66,10 +98,18 @@ def _of_breaker(message: m.BreakerTransition) -> str:
     return f"{message.tier} breaker {message.scope} {states[type(message)]}: {message.trigger} {_against(message)}"
 
 
-def _of_venue(message: m.VenueEvent | m.OrderSubmitted | m.CancelSubmitted | m.ReplaceSubmitted) -> str:
+def _of_submission(message: m.OrderSubmitted | m.CancelSubmitted | m.ReplaceSubmitted) -> str:
     match message:
         case m.OrderSubmitted(order=order):
             return f"submits {order.account} {order.side} {plain(order.quantity)} {order.instrument} {order.type}"
+        case m.CancelSubmitted():
+            return f"asks to cancel {message.client_order_id[:12]}: {message.reason}"
+        case m.ReplaceSubmitted():
+            return f"asks to replace {message.client_order_id[:12]}: {plain(message.quantity)}"
+
+
+def _of_venue(message: m.VenueEvent) -> str:
+    match message:
         case m.OrderAccepted():
             at = "" if message.price is None else f" at {plain(message.price)}"
             return f"accepts {message.account} {message.side} {plain(message.quantity)} {message.instrument}{at}"
@@ -86,14 +126,48 @@ def _of_venue(message: m.VenueEvent | m.OrderSubmitted | m.CancelSubmitted | m.R
             return f"cancels {message.account} {message.instrument}: {message.reason}"
         case m.OrderExpired():
             return f"expires {message.account} {message.instrument}"
+        case m.OrderReconciled():
+            return f"reconciles {message.account} {message.instrument}: {message.repair}, {message.detail}"
         case m.CancelRejected():
             return f"refuses to cancel {message.client_order_id[:12]}: {message.reason}"
-        case m.CancelSubmitted():
-            return f"asks to cancel {message.client_order_id[:12]}: {message.reason}"
-        case m.ReplaceSubmitted():
-            return f"asks to replace {message.client_order_id[:12]}: {plain(message.quantity)}"
         case _:
             return type(message).__name__
+
+
+def _of_schedule(message: m.ScheduleStarted | m.SliceDue | m.ScheduleEnded) -> str:
+    match message:
+        case m.ScheduleStarted(order=order):
+            slices = 0 if order.schedule is None else len(order.schedule.slices)
+            return f"works {order.account} {order.side} {plain(order.quantity)} {order.instrument} in {slices} slices"
+        case m.SliceDue():
+            return f"slice {message.number} of {message.order_id[:12]} is due"
+        case m.ScheduleEnded():
+            cost = "" if message.shortfall_fraction is None else f", shortfall {plain(message.shortfall_fraction)}"
+            what = f"{message.algorithm} of {message.account} {message.instrument} ends ({message.reason})"
+            return f"{what}: {plain(message.filled)} filled{cost}"
+
+
+def _of_risk(
+    message: m.ExitRaised | m.RiskMeasured | m.MarginLevelChanged | m.CorrelationsMeasured | m.CopyTradingSeen,
+) -> str:
+    match message:
+        case m.ExitRaised():
+            closes = "" if message.quantity is None else f" {message.side} {plain(message.quantity)}"
+            moves = "" if message.stop_price is None else f" stop to {plain(message.stop_price)}"
+            return f"{message.account} {message.instrument} exit by {message.rule}:{closes}{moves}"
+        case m.RiskMeasured():
+            share = f"{plain(message.confidence)} {message.method} over a {message.timeframe} bar"
+            amounts = (
+                f"{plain(message.value_at_risk)}, shortfall {plain(message.expected_shortfall)} {message.currency}"
+            )
+            return f"{message.account} value at risk {share}: {amounts}"
+        case m.MarginLevelChanged():
+            return f"{message.account} margin level {message.level}: {plain(message.measured)}"
+        case m.CorrelationsMeasured():
+            bets = "flat" if message.effective_bets is None else f"{plain(message.effective_bets)} effective bets"
+            return f"correlations of {len(message.symbols)} instruments over {message.returns} bars: {bets}"
+        case m.CopyTradingSeen():
+            return f"{' and '.join(message.accounts)} trade alike: {plain(message.measured)} of their entries"
 
 
 def _of_analysis(message: m.WyckoffEventSeen | m.PhaseChanged | m.SignalRaised) -> str:
@@ -106,6 +180,18 @@ def _of_analysis(message: m.WyckoffEventSeen | m.PhaseChanged | m.SignalRaised) 
         case m.SignalRaised():
             levels = f"stop {plain(message.stop_price)} target {plain(message.target_price)}"
             return f"{where} {message.setup} {message.side} at {plain(message.entry_price)} {levels}"
+
+
+def _of_market(message: m.BarClosed | m.FeedStale | m.FeedGapFound | m.FeedRecovered) -> str:
+    match message:
+        case m.BarClosed(bar=bar):
+            return f"{bar.instrument} {bar.timeframe} bar closes at {plain(bar.close)}"
+        case m.FeedStale():
+            return f"{message.instrument} feed is stale since {utc(message.last_ns)}"
+        case m.FeedGapFound():
+            return f"{message.instrument} feed had a gap from {utc(message.from_ns)} to {utc(message.to_ns)}"
+        case m.FeedRecovered():
+            return f"{message.instrument} feed flows again"
 
 
 def _of_outcome(message: m.PositionClosed | m.StatisticsUpdated | m.ParameterProposed) -> str:
@@ -130,21 +216,19 @@ def _of_input(message: m.Message) -> str:
             return f"{message.mode} starts{' on simulated data' if message.simulated else ''}, seed {message.seed}"
         case m.AccountOpened(account=account):
             return f"{account.account_id} opens with {plain(account.deposit)} {account.currency}"
-        case m.BarClosed(bar=bar):
-            return f"{bar.instrument} {bar.timeframe} bar closes at {plain(bar.close)}"
         case m.OrderProposed():
             wish = f"{message.account} {message.side} {plain(message.quantity)} {message.instrument}"
             return f"{message.person} wants {wish}"
         case m.StopTrading():
-            return f"{message.person} stops trading: {message.reason}"
+            scope = message.scope.name or "everything"
+            return f"{message.person} stops {scope} ({message.level}): {message.reason}"
         case m.ResumeTrading():
-            return f"{message.person} resumes trading: {message.reason}"
-        case m.FeedStale():
-            return f"{message.instrument} feed is stale since {utc(message.last_ns)}"
-        case m.FeedGapFound():
-            return f"{message.instrument} feed had a gap from {utc(message.from_ns)} to {utc(message.to_ns)}"
-        case m.FeedRecovered():
-            return f"{message.instrument} feed flows again"
+            return f"{message.person} resumes {message.scope.name or 'everything'}: {message.reason}"
+        case m.ReinstateAccount():
+            return f"{message.person} reinstates {message.account}: {message.reason}"
+        case m.ConditionReported():
+            state = "holds" if message.holds else "does not hold"
+            return f"{message.condition} of {message.scope} {state}: {_against(message)}"
         case m.CancelOrder():
             return f"{message.person} cancels {message.client_order_id[:12]}"
         case m.ReplaceOrder():

@@ -219,12 +219,20 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
     )
     async def stop(request: PersonsRequest, data: JSONBody[Stop]) -> Commanded:
         who = principal(request)
-        if data.flatten and who.accounts:
-            raise Refused(403, "TMT-A007", "positions of every account would be closed; stop without flatten")
+        if data.level.flattens and who.accounts:
+            raise Refused(403, "TMT-A007", "positions of every account would be closed; choose the level cancel")
         key = await _occasion(desk)
-        says(request, "desk", reason=data.reason, flatten=data.flatten)
+        says(request, "desk", reason=data.reason, level=data.level)
         command = m.StopTrading.root(
-            who.name, 0, who.name, key, person=who.name, reason=data.reason, flatten=data.flatten
+            who.name,
+            0,
+            who.name,
+            key,
+            person=who.name,
+            role=who.role,
+            reason=data.reason,
+            level=data.level,
+            scope=data.scope,
         )
         return _commanded(await desk.ask(command))
 
@@ -239,7 +247,7 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
         who = principal(request)
         key = await _occasion(desk)
         says(request, "desk", reason=data.reason)
-        command = m.ResumeTrading.root(who.name, 0, who.name, key, person=who.name, reason=data.reason)
+        command = m.ResumeTrading.root(who.name, 0, who.name, key, person=who.name, role=who.role, reason=data.reason)
         return _commanded(await desk.ask(command))
 
     return [stop, resume]

@@ -11,6 +11,7 @@ import msgspec
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.position import Position
+from tmt.domain.stop import EVERYTHING, StopLevel, StopScope
 from tmt.projections.order_index import OrderRecord
 from tmt.projections.portfolio import Portfolio
 from tmt.web.body import Number
@@ -77,10 +78,11 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The emergency stop; `flatten` also closes every position."""
+    """The emergency stop: how far it goes, and what it covers."""
 
     reason: Reason
-    flatten: bool = False
+    level: StopLevel
+    scope: StopScope = EVERYTHING
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

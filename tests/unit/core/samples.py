@@ -9,7 +9,9 @@ from tmt import messages as m
 from tmt.domain.account import Account
 from tmt.domain.instrument import AssetClass, Instrument
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
+from tmt.domain.schedule import Algorithm
 from tmt.domain.session import NANOSECONDS_PER_SECOND, SessionHours
+from tmt.domain.stop import ScopeKind, StopLevel, StopScope
 from tmt.market.bar import Bar, Timeframe
 from tmt.market.batch import COLUMNS, MarketBatch
 
@@ -183,6 +185,9 @@ DENIED: Final[dict[str, Any]] = {
     "unit": "fraction",
     "detail": "",
     "checks": (CHECK,),
+    "config_hash": "c0ffee",
+    "rule_book": "default",
+    "rule_book_version": 3,
 }
 FILL: Final[dict[str, Any]] = {
     **EVENT,
@@ -231,12 +236,28 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
     m.OrderProposed: PROPOSED,
     m.CancelOrder: {"client_order_id": "client-1", "person": "ann"},
     m.ReplaceOrder: {"client_order_id": "client-1", "quantity": SMALL, "limit_price": SMALL, "person": "ann"},
-    m.StopTrading: {"person": "ann", "reason": "news", "flatten": True},
-    m.ResumeTrading: {"person": "ann", "reason": "over"},
+    m.StopTrading: {
+        "person": "ann",
+        "role": "risk",
+        "reason": "news",
+        "level": StopLevel.FLATTEN,
+        "scope": StopScope(kind=ScopeKind.ACCOUNT, name="alpha"),
+    },
+    m.ResumeTrading: {"person": "ann", "role": "risk", "reason": "over"},
+    m.ReinstateAccount: {"account": "alpha", "person": "ann", "role": "risk", "reason": "looked at"},
+    m.ConditionReported: {
+        "condition": "bus_lag",
+        "scope": "desk",
+        "measured": SMALL,
+        "limit": SMALL,
+        "unit": "seconds",
+        "holds": True,
+    },
     m.BarClosed: {"bar": BAR},
     m.FeedGapFound: {"instrument": "EURUSD", "from_ns": 1, "to_ns": 2},
     m.FeedStale: {"instrument": "EURUSD", "last_ns": 1},
     m.FeedRecovered: {"instrument": "EURUSD"},
+    m.SliceDue: {"order_id": "order-1", "account": "alpha", "number": 0},
     m.WyckoffEventSeen: SEEN,
     m.PhaseChanged: {
         "instrument": "EURUSD",
@@ -247,6 +268,45 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
         "phase": "B",
     },
     m.SignalRaised: SIGNAL,
+    m.ExitRaised: {
+        "account": "alpha",
+        "instrument": "EURUSD",
+        "order_id": "order-1",
+        "rule": "partial",
+        "side": Side.SELL,
+        "quantity": SMALL,
+        "stop_price": SMALL,
+        "quote": QUOTE,
+        "checks": (CHECK,),
+        "config_hash": "c0ffee",
+    },
+    m.RiskMeasured: {
+        "account": "alpha",
+        "method": "ewma",
+        "timeframe": Timeframe.H1,
+        "confidence": Decimal("0.99"),
+        "value_at_risk": SMALL,
+        "expected_shortfall": SMALL,
+        "equity": SMALL,
+        "currency": "USD",
+        "returns": 250,
+    },
+    m.MarginLevelChanged: {"account": "alpha", "level": "warn", "measured": SMALL, "limit": SMALL},
+    m.CorrelationsMeasured: {
+        "timeframe": Timeframe.H1,
+        "symbols": ("BTCUSD", "EURUSD"),
+        "coefficients": (-SMALL,),
+        "shrinkage_fraction": SMALL,
+        "returns": 100,
+        "effective_bets": None,
+    },
+    m.CopyTradingSeen: {
+        "owner": "ann",
+        "accounts": ("alpha", "beta"),
+        "measured": SMALL,
+        "limit": SMALL,
+        "evidence": ("order-1",),
+    },
     m.OrderSized: APPROVAL,
     m.ConcentrationApproved: APPROVAL,
     m.BehaviourApproved: APPROVAL,
@@ -258,6 +318,31 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
     m.BreakerHalfOpened: TRANSITION,
     m.BreakerClosed: TRANSITION,
     m.AccountSuspended: {"account": "alpha", "rule": "drawdown", "measured": SMALL, "limit": SMALL, "unit": "fraction"},
+    m.AccountReinstated: {
+        "account": "alpha",
+        "rule": "drawdown",
+        "person": "ann",
+        "role": "risk",
+        "reason": "looked at",
+    },
+    m.ConductFlagged: {
+        "detector": "wash",
+        "accounts": ("alpha", "beta"),
+        "instrument": "EURUSD",
+        "measured": SMALL,
+        "limit": SMALL,
+        "unit": "count",
+        "evidence": ("fill-1", "fill-2"),
+        "detail": "",
+        "suspends": False,
+    },
+    m.StopCompleted: {
+        "stop_id": "stop-1",
+        "cancelled": 2,
+        "filled": 1,
+        "positions_closed": ("alpha/EURUSD",),
+        "positions_open": (),
+    },
     m.InvariantBroken: {"invariant": "M2", "detail": "all accounts together hold 1 USD"},
     m.OrderSubmitted: {
         "client_order_id": "client-1",
@@ -274,6 +359,7 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
         "order_type": OrderType.STOP,
         "price": SMALL,
         "reduce_only": True,
+        "role": "entry",
     },
     m.OrderTriggered: {**EVENT, "trigger_price": SMALL},
     m.OrderReplaced: {**EVENT, "quantity": SMALL, "limit_price": SMALL},
@@ -282,6 +368,20 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
     m.OrderCancelled: {**EVENT, "reason": "asked", "filled": SMALL},
     m.OrderExpired: {**EVENT, "filled": SMALL},
     m.CancelRejected: {**EVENT, "reason": "unknown_order"},
+    m.ScheduleStarted: {"order": LIMIT_ORDER, "arrival_price": SMALL},
+    m.ScheduleEnded: {
+        "order_id": "order-1",
+        "account": "alpha",
+        "instrument": "EURUSD",
+        "algorithm": Algorithm.POV,
+        "reason": "completed",
+        "filled": SMALL,
+        "arrival_price": SMALL,
+        "average_price": SMALL,
+        "shortfall_fraction": -SMALL,
+        "immediate_fraction": None,
+    },
+    m.OrderReconciled: {**EVENT, "repair": "end_missed", "detail": "it ended while we were away"},
     m.PositionClosed: CLOSED,
     m.StatisticsUpdated: {
         "setup": "spring",

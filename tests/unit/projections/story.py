@@ -75,6 +75,7 @@ def make_denial(measured: str, limit: str, **fields: Any) -> m.OrderDenied:
         "unit": "fraction",
         "detail": "the stop would take the day past its limit",
         "checks": (make_check("compliance.daily_loss", measured, limit, "deny"),),
+        "config_hash": CONFIG_HASH,
     }
     return m.OrderDenied.root("compliance", BAR_END_NS, measured, limit, **{**told, **fields})
 
@@ -187,6 +188,7 @@ class Story:
                 order_type=OrderType.MARKET,
                 price=None,
                 reduce_only=order.reduce_only,
+                role="close" if order.reduce_only else "entry",
                 **self._names(order, f"client-{name}"),
             )
         )
@@ -280,7 +282,7 @@ class OneSignal(Story):
                 behaved,
                 "compliance",
                 "order-b",
-                **{name: getattr(make_denial("0.052", "0.05"), name) for name in m.OrderDenied.__struct_fields__[-12:]},
+                **{name: getattr(make_denial("0.052", "0.05"), name) for name in m.OrderDenied.__struct_fields__[-15:]},
             )
         )
         self.entry = self.fill(self.submitted, "1.10010")

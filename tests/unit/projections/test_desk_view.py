@@ -12,6 +12,7 @@ from tests.unit.agents.desk import START_NS, make_instrument
 from tests.unit.projections.story import BAR_END_NS, OneSignal, make_bar
 from tmt import messages as m
 from tmt.domain.order import OrderState
+from tmt.domain.stop import StopLevel
 from tmt.market.batch import COLUMNS, MarketBatch
 from tmt.market.quality import FeedQuality
 from tmt.projections.desk_view import EVENTS_MAX, DeskSnapshot, DeskView
@@ -166,7 +167,7 @@ def suspend(story: OneSignal) -> m.AccountSuspended:
 def test_a_suspension_is_shown_until_a_person_lifts_it(story: OneSignal) -> None:
     desk = Desk()
     assert desk.tell(*story.told, suspend(story)).accounts[0].suspended_by == "max_drawdown"
-    resume = m.ResumeTrading.root("ann", BAR_END_NS, "1", person="ann", reason="checked")
+    resume = m.ResumeTrading.root("ann", BAR_END_NS, "1", person="ann", role="risk", reason="checked")
     assert desk.tell(resume).accounts[0].suspended_by == ""
 
 
@@ -190,15 +191,15 @@ def test_events_are_the_newest_first_and_bounded(story: OneSignal) -> None:
     desk.tell(*story.told)
     for number in range(EVENTS_MAX + 1):
         stop = m.StopTrading.root(
-            "ann", START_NS + number, str(number), person="ann", reason=str(number), flatten=False
+            "ann", START_NS + number, str(number), person="ann", reason=str(number), role="risk", level=StopLevel.CANCEL
         )
         desk.tell(stop)
     events = desk.tell().events
     decided = [event for event in events if event.type == "StopTrading"]
     assert len(decided) == EVENTS_MAX
     assert any(event.type == "WyckoffEventSeen" for event in events)
-    assert events[0].text == f"ann stops trading: {EVENTS_MAX}"
-    assert decided[-1].text == "ann stops trading: 1"
+    assert events[0].text == f"ann stops everything (cancel): {EVENTS_MAX}"
+    assert decided[-1].text == "ann stops everything (cancel): 1"
 
 
 def market_data(first_sequence: int, *rows: tuple[int, int, int, int]) -> m.MarketDataReceived:

@@ -90,7 +90,7 @@ def test_a_refused_cancel_changes_nothing_and_a_replace_changes_quantity_and_pri
 
 def exit_accepted(desk: Told, client: str, type_: OrderType, price: str) -> None:
     told: dict[str, Any] = {"side": Side.SELL, "quantity": Decimal(1000), "price": Decimal(price), "order_type": type_}
-    desk.event(m.OrderAccepted, client, reduce_only=True, **told)
+    desk.event(m.OrderAccepted, client, reduce_only=True, role="stop_loss", **told)
 
 
 def test_the_exits_of_a_bracket_are_orders_of_their_own_once_they_work() -> None:

@@ -14,6 +14,7 @@ from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.domain.money import decode_hook
 from tmt.domain.order import OrderType, Side, TimeInForce
+from tmt.domain.stop import StopLevel
 from tmt.errors import InputError
 from tmt.projections.causation import PATH_UP, incomplete_fills
 from tmt.projections.trail import Trail, flip_of, why
@@ -155,7 +156,9 @@ def test_a_position_closed_by_another_order_is_told_with_that_orders_fill(tmp_pa
 
 def test_an_emergency_stop_leads_to_the_orders_that_closed_positions(tmp_path: Path) -> None:
     story = OneSignal()
-    stop = story.tell(m.StopTrading.root("desk", BAR_END_NS, "1", person="ann", reason="drill", flatten=True))
+    stop = story.tell(
+        m.StopTrading.root("desk", BAR_END_NS, "1", person="ann", reason="drill", role="risk", level=StopLevel.FLATTEN)
+    )
     for account in ("alpha", "beta"):
         proposal = story.tell(propose(stop, account))
         order = make_order("EURUSD", Side.SELL, "1000", QUOTE, order_id=f"flat-{account}", account=account)
