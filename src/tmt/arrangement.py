@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tmt.ports.agent_path import AgentPath
 from tmt.remote import RemoteAgent
 from tmt.topology import PATH, AgentParts, build_agents
+
+
+BEHIND_MAX: Final = 100
+"""Messages by which an agent may be behind the log and count as there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Arrangement:
         if not self.elsewhere:
             return "desk"
         return "engine:" + "+".join(place.name for place in PATH if place.name not in self.elsewhere)
+
+    def come_up(self, head: int) -> frozenset[str]:
+        """Agents elsewhere that have come near the log's head."""
+        path = self.path
+        if path is None:
+            return frozenset()
+        near = max(1, head - BEHIND_MAX)
+        return frozenset(name for name in self.elsewhere if path.answered_up_to(name) >= near)
 
     def agents(self, parts: AgentParts) -> list[Any]:
         """The eight agents in path order, those elsewhere by their stand-ins."""

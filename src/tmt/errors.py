@@ -5,6 +5,7 @@ TmtError
 ├── InputError           fix the data or the argument           (exit 3)
 ├── AdapterUnavailable   retried with backoff, then the agent stops   (exit 4)
 │   ├── BusUnavailable
+│   │   └── AgentSilent  an agent does not answer: it is lost, the desk goes on without it
 │   ├── StoreUnavailable
 │   ├── VenueUnavailable
 │   ├── OutcomeUnknown   was sent, not answered: ask again with the same id
@@ -68,6 +69,10 @@ class AdapterUnavailable(TmtError):
 
 class BusUnavailable(AdapterUnavailable):
     """The bus does not take or give messages."""
+
+
+class AgentSilent(BusUnavailable):
+    """An agent in another process has not answered for as long as it may take."""
 
 
 class StoreUnavailable(AdapterUnavailable):

@@ -54,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         instance: which of the agent's instances says it.
-        cause_id: message id of the message answered.
+        cause_id: message id of the message answered; empty for a sign of life, which answers nothing.
         messages: canonical JSON of each message, in order.
     """
 
@@ -63,6 +63,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     cause_id: str
     messages: tuple[msgspec.Raw, ...]
+
+    @property
+    def is_sign_of_life(self) -> bool:
+        """Whether it only says how far the agent has come."""
+        return not self.cause_id
 
 
 class HostSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +146,13 @@ class AgentHost:
                 fix="the log was replaced by another; start this agent again",
             )
         return answers
+
+    def signs_of_life(self) -> list[Answer]:
+        """How far each agent has come."""
+        return [
+            Answer(agent=agent.name, instance=self.instance, position=self.position, cause_id="", messages=())
+            for agent in self.agents
+        ]
 
     def _fold(self, recorded: Recorded) -> None:
         if recorded.type in _INPUTS:

@@ -3,6 +3,8 @@
 A step is an input and all that follows from it, and the input comes first in the log. Recovery loads the newest
 snapshot, runs the inputs after it again, and compares every message with the one recorded.
 
+An agent elsewhere that does not answer is lost, which is logged, and stays so until it returns; see `absence`.
+
 With all agents in this process, steps are written to the log whole, so a log never ends inside one. With agents
 elsewhere, a message is durable before they hear of it; a log may then end inside a step, and recovery ends it.
 """
@@ -15,18 +17,20 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tmt import absence
 from tmt import messages as m
 from tmt.domain.ledger import LedgerSnapshot
 from tmt.domain.money import decode_hook
-from tmt.errors import Diverged
+from tmt.errors import AgentSilent, Diverged
 from tmt.invariants import WatchState
 from tmt.ports.agent_path import AgentPath
-from tmt.ports.bus import Bus
+from tmt.ports.bus import Bus, Handler
 from tmt.ports.clock import Clock
 from tmt.ports.event_log import Entry, EventLog, Recorded
 from tmt.ports.venue import Venue
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
+from tmt.remote import RemoteAgent
 from tmt.timeline import Timeline, TimelineSnapshot
 from tmt.watch import Watch
 
@@ -60,6 +64,7 @@ class RunnerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     decision_hash: bytes
     next_sequence: int
     counts: dict[str, int]
+    lost: tuple[str, ...]
     portfolio: PortfolioState
     ledger: LedgerSnapshot
     watch: WatchState
@@ -80,6 +85,7 @@ class Runner:
         decision_hash: chains every decision, in order.
         next_sequence: number of the first row of market data not yet seen.
         counts: messages delivered so far, by type.
+        lost: names of the agents that do not answer.
         logged: told of each message once it has its place in the log; must not raise.
     """
 
@@ -103,6 +109,7 @@ class Runner:
         self.decision_hash = bytes(32)
         self.next_sequence = 0
         self.counts: dict[str, int] = {}
+        self.lost: set[str] = set()
         self._venue = venue
         self._bus = bus
         self._log = log
@@ -115,6 +122,7 @@ class Runner:
         self._pending: list[Entry] = []
         self._unheard: list[m.Message] = []
         self._expected: Iterator[Recorded] | None = None
+        self._losses: frozenset[tuple[str, str]] = frozenset()
         self._ending = False
         self._is_last = False
         self._sound = False
@@ -124,7 +132,23 @@ class Runner:
         self._bus.subscribe(m.ALL, self._observe)
         self._bus.subscribe(self._venue.consumes, self._venue.handle)
         for agent in self.agents:
-            self._bus.subscribe(agent.consumes, agent.handle)
+            self._bus.subscribe(agent.consumes, self._asking(agent))
+
+    def _asking(self, agent: Agent) -> Handler:
+        def ask(message: m.Message) -> Sequence[m.Message]:
+            loses = (agent.name, message.message_id) in self._losses
+            if not loses and agent.name not in self.lost:
+                try:
+                    return agent.handle(message)
+                except AgentSilent:
+                    loses = True
+            elif not isinstance(agent, RemoteAgent):
+                agent.handle(message)  # What it was lost for elsewhere, it folds here, and nobody hears its answer.
+            self.lost.add(agent.name)
+            news = [absence.lost(agent, message)] if loses else []
+            return [*news, *absence.stand_in(agent, message)]
+
+        return ask
 
     def attach(self, timeline: Timeline) -> None:
         """Take the event-time loop, which was built to emit into this runner's bus."""
@@ -145,6 +169,8 @@ class Runner:
         if kind in m.DECISIONS:
             self.decision_hash = blake2b(self.decision_hash + body, digest_size=32).digest()
         self.portfolio.evolve(message)
+        if isinstance(message, m.AgentReturned):
+            self.lost.discard(message.agent)
         return [
             m.InvariantBroken.caused_by(message, "invariants", breach.invariant, **breach.fields())
             for breach in self.watch.see(message)
@@ -243,10 +269,12 @@ class Runner:
         self._ending = is_last and self._path is not None
         if self._path is not None:
             self._path.recall(None if is_last else _by_cause(step))
+        self._losses = _losses(step)
         self._expected = iter(step)
         self.step(m.decode(step[0].body))
         left = self._unseen()
         self._expected, self._ending = None, False
+        self._losses = frozenset()
         if left is not None:
             self._sound = False
             raise _diverged(None, left, at_end=False)
@@ -271,6 +299,7 @@ class Runner:
             decision_hash=self.decision_hash,
             next_sequence=self.next_sequence,
             counts=self.counts,
+            lost=tuple(sorted(self.lost)),
             portfolio=self.portfolio.state,
             ledger=self.portfolio.ledger.snapshot(),
             watch=self.watch.state,
@@ -283,6 +312,7 @@ class Runner:
         self.decision_hash = saved.decision_hash
         self.next_sequence = saved.next_sequence
         self.counts = dict(saved.counts)
+        self.lost = set(saved.lost)
         self.portfolio.restore(saved.portfolio, saved.ledger)
         self.watch.state = saved.watch
         self._venue.restore(saved.venue)
@@ -303,6 +333,12 @@ def _steps(recorded: Iterator[Recorded]) -> Iterator[list[Recorded]]:
         step.append(each)
     if step:
         yield step
+
+
+def _losses(step: Sequence[Recorded]) -> frozenset[tuple[str, str]]:
+    """Which agent was lost over which message in this step."""
+    losses = (m.decode(recorded.body) for recorded in step if recorded.type == m.AgentLost.__name__)
+    return frozenset((loss.agent, loss.causation_id) for loss in losses if isinstance(loss, m.AgentLost))
 
 
 def _by_cause(step: Sequence[Recorded]) -> Mapping[str, list[m.Message]]:

@@ -20,11 +20,15 @@ from tmt import messages as m
 from tmt.adapters.bus.kafka import dead_letters
 from tmt.adapters.bus.kafka.client import topic_name
 from tmt.adapters.bus.kafka.config import BusConfig
+from tmt.adapters.bus.kafka.engine_path import KafkaPath
 from tmt.adapters.bus.kafka.wire import headers_in
+from tmt.adapters.clock.patience import Patience
 from tmt.bootstrap import Desk
 from tmt.config import Loaded
-from tmt.errors import BusUnavailable, Fenced
-from tmt.topics import ANSWERS, HEARD, TOPICS
+from tmt.domain.stop import StopLevel
+from tmt.errors import Fenced
+from tmt.parity import parity_of
+from tmt.topics import ANSWERS, HEARD, ORDERS, TOPICS
 
 pytestmark = pytest.mark.server
 
@@ -101,17 +105,20 @@ def test_what_nobody_can_take_goes_to_the_dead_letters_and_nothing_stops(loaded:
             (b"\xff\xfe", ahead(headers, desk)),
             (b"{}", headers | {"position": b"many"}),
             (body, headers | {"position": b"99999999", "prior": b"99999998"}),
-            (body.replace(b'"version":1', b'"version":2'), ahead(headers, desk)),
+            (body.replace(b'"version":2', b'"version":3'), ahead(headers, desk)),
             (b"[" * 100_000, ahead(headers, desk)),
             (body.replace(b'"quantity":"', b'"quantity":"NaN'), ahead(headers, desk)),
         ]
         producer = Producer({"bootstrap.servers": config.bootstrap})
         for value, each in poison:
-            producer.produce(topic_name(config, HEARD[3]), value, "paper-usd", headers=list(each.items()))
+            producer.produce(topic_name(config, ORDERS), value, "paper-usd", headers=list(each.items()))
             producer.produce(topic_name(config, ANSWERS), value, "aria", headers=list(each.items()))
         producer.flush(10)
         trade(desk, range(3, 6))
         assert hashes(desk) == expected
+        patience = Patience(30)
+        while service.dead_letters < len(poison) and patience.wait():
+            pass
         assert service.dead_letters == len(poison)
     letters = dead_letters.read(config, 100)
     assert sum(letter.topic == "orders" for letter in letters) == len(poison)
@@ -208,15 +215,28 @@ def test_a_broker_wiped_under_load_loses_and_doubles_nothing(
         assert hashes(desk) == expected
 
 
-def test_an_engine_that_gave_up_inside_a_step_goes_on_where_it_ended(loaded: Loaded, tmp_path: Path) -> None:
+def path_of(desk: Desk) -> KafkaPath:
+    path = desk._parts.arrangement.path
+    assert isinstance(path, KafkaPath)
+    return path
+
+
+def test_an_engine_that_died_inside_a_step_goes_on_where_it_ended(loaded: Loaded, tmp_path: Path) -> None:
     expected = expected_hashes(tmp_path, 6)
-    impatient = load_with(loaded, patience_seconds=1)
     with hosted(loaded), engine(loaded) as desk:
         trade(desk, range(2))
     names = tuple(name for name in OTHERS if name != "compliance")
     with hosted(loaded, names), ExitStack() as stack:
-        desk = stack.enter_context(engine(impatient))
-        with pytest.raises(BusUnavailable, match="compliance"):
+        desk = stack.enter_context(engine(loaded))
+        path = path_of(desk)
+
+        def dies() -> bool:
+            if path.waiting_for == "compliance":
+                raise RuntimeError("the engine dies here")
+            return False
+
+        path.hurries = dies
+        with pytest.raises(RuntimeError, match="dies here"):
             trade(desk, range(2, 4))
         unfinished = desk.log.head()
         assert m.decode(desk.log.at(unfinished).body).source != "desk"  # type: ignore[union-attr]
@@ -226,6 +246,42 @@ def test_an_engine_that_gave_up_inside_a_step_goes_on_where_it_ended(loaded: Loa
         begun = desk.runner.counts["OrderProposed"]
         trade_again(desk, begun)
         assert hashes(desk) == expected
+
+
+def test_an_agent_that_does_not_answer_is_lost_until_it_answers_again(loaded: Loaded) -> None:
+    impatient = load_with(loaded, patience_seconds=1)
+    names = tuple(name for name in OTHERS if name != "compliance")
+    with hosted(loaded, names), engine(impatient) as desk:
+        trade(desk, range(2))
+        assert desk.runner.lost == {"compliance"}
+        desk.tend()
+        assert desk.runner.lost == {"compliance"}, "nobody has come back"
+        with hosted(loaded, ("compliance",)):
+            patience = Patience(60)
+            while desk.runner.lost:
+                assert patience.wait(), "the agent that came back was not noticed"
+                desk.tend()
+            trade(desk, range(2, 4))
+        denied = [m.decode(each.body) for each in desk.log.read(types=("OrderDenied",))]
+        reasons = [each.reason for each in denied if isinstance(each, m.OrderDenied) and each.gate == "compliance"]
+        assert reasons == ["agent_lost"] * 2
+        assert desk.runner.counts["OrderFilled"] >= 1
+        assert parity_of(desk.log, loaded).holds
+
+
+def test_an_emergency_stop_does_not_wait_for_an_agent_that_is_gone(loaded: Loaded) -> None:
+    names = tuple(name for name in OTHERS if name != "circuit_breaker")
+    patient = load_with(loaded, patience_seconds=3600)
+    with ExitStack() as breaker, hosted(loaded, names):
+        breaker.enter_context(hosted(loaded, ("circuit_breaker",)))
+        with engine(patient) as desk:
+            take(desk, 3)
+            breaker.close()
+            path_of(desk).hurries = lambda: True
+            now_ns = desk.runner.timeline.now_ns
+            stop = m.StopTrading.root("p", now_ns, "x", person="p", role="risk", reason="t", level=StopLevel.CANCEL)
+            assert desk.command(stop)
+            assert "circuit_breaker" in desk.runner.lost
 
 
 def trade_again(desk: Desk, begun: int) -> None:

@@ -78,6 +78,7 @@ def run(terminal: Terminal, chosen: Chosen, interruption: Interruption, choice: 
         session = Session(plan, own.loaded, folder, desk, inbox, desk.start(), terminal, started_seconds)
         session.obey()
         app, loop = _service(stack, own, session, path, choice)
+        path.hurries = loop.hurries
         stack.enter_context(own.served(terminal, app, choice.port, choice.host, clients_need_certificates=choice.tls))
         terminal.say(f"engine at position {desk.log.head()}; {session.recovery.events_compared} events compared")
         loop.run(ends_after(interruption, choice.seconds))

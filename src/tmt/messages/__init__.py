@@ -1,13 +1,13 @@
 """Every message, in the order in which an order lives through them.
 
 Inputs      SessionStarted, AccountOpened, MarketDataReceived, TimeAdvanced, OrderProposed, CancelOrder, ReplaceOrder,
-            StopTrading, ResumeTrading, ReinstateAccount, ConditionReported
+            StopTrading, ResumeTrading, ReinstateAccount, AgentReturned, ConditionReported
 Market      BarClosed, FeedGapFound, FeedStale, FeedRecovered, SliceDue
 Analysis    WyckoffEventSeen, PhaseChanged, SignalRaised, ExitRaised
 Risk        RiskMeasured, MarginLevelChanged, CorrelationsMeasured, CopyTradingSeen
 Gates       OrderSized, ConcentrationApproved, BehaviourApproved, ComplianceApproved, OrderReleased; OrderDenied
 Safety      BreakerOpened, BreakerReduced, BreakerHalfOpened, BreakerClosed, AccountSuspended, AccountReinstated,
-            ConductFlagged, StopCompleted, InvariantBroken
+            ConductFlagged, StopCompleted, AgentLost, InvariantBroken
 Venue       OrderSubmitted, CancelSubmitted, ReplaceSubmitted, ScheduleStarted, ScheduleEnded; OrderAccepted,
             OrderTriggered, OrderReplaced, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, CancelRejected;
             OrderReconciled
@@ -37,6 +37,7 @@ from tmt.messages.gates import (
 )
 from tmt.messages.inputs import (
     AccountOpened,
+    AgentReturned,
     CancelOrder,
     ConditionReported,
     MarketDataReceived,
@@ -55,6 +56,7 @@ from tmt.messages.risk import CopyTradingSeen, CorrelationsMeasured, MarginLevel
 from tmt.messages.safety import (
     AccountReinstated,
     AccountSuspended,
+    AgentLost,
     BreakerClosed,
     BreakerHalfOpened,
     BreakerOpened,
@@ -93,6 +95,7 @@ INPUTS: Final = (
     StopTrading,
     ResumeTrading,
     ReinstateAccount,
+    AgentReturned,
     ConditionReported,
 )
 MARKET: Final = (BarClosed, FeedGapFound, FeedStale, FeedRecovered, SliceDue)
@@ -101,7 +104,15 @@ RISK: Final = (RiskMeasured, MarginLevelChanged, CorrelationsMeasured, CopyTradi
 APPROVALS: Final = (OrderSized, ConcentrationApproved, BehaviourApproved, ComplianceApproved, OrderReleased)
 GATES: Final = (*APPROVALS, OrderDenied)
 BREAKER: Final = (BreakerOpened, BreakerReduced, BreakerHalfOpened, BreakerClosed)
-SAFETY: Final = (*BREAKER, AccountSuspended, AccountReinstated, ConductFlagged, StopCompleted, InvariantBroken)
+SAFETY: Final = (
+    *BREAKER,
+    AccountSuspended,
+    AccountReinstated,
+    ConductFlagged,
+    StopCompleted,
+    AgentLost,
+    InvariantBroken,
+)
 SUBMISSIONS: Final = (OrderSubmitted, CancelSubmitted, ReplaceSubmitted)
 SCHEDULES: Final = (ScheduleStarted, ScheduleEnded)
 VENUE_EVENTS: Final = (
@@ -191,6 +202,8 @@ __all__ = [
     "AccountOpened",
     "AccountReinstated",
     "AccountSuspended",
+    "AgentLost",
+    "AgentReturned",
     "BarClosed",
     "BehaviourApproved",
     "BreakerClosed",

@@ -73,11 +73,11 @@ class SignalRaised(Message, frozen=True, kw_only=True):
 
 
 class ExitRaised(Message, frozen=True, kw_only=True):
-    """ARIA wants to leave a position, wholly or in part, or to move its stop nearer. A trail of its own.
+    """ARIA or compliance wants to leave a position, wholly or in part, or to move its stop nearer. A trail of its own.
 
     Attributes:
         order_id: the order that opened the position.
-        rule: "break_even", "partial", "trail", "time", "news", "margin".
+        rule: of ARIA "break_even", "partial", "trail", "time", "news", "margin"; of compliance the rule book's own.
         side: of the order that would close.
         quantity: to be closed at the market, which passes the gates as a reduce-only order; None closes nothing.
         stop_price: where the protective stops are to stand, which never adds risk; None moves nothing.

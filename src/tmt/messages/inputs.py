@@ -161,6 +161,12 @@ class ReinstateAccount(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class AgentReturned(Message, frozen=True, kw_only=True):
+    """An agent that was lost answers again, and is asked again from here on."""
+
+    agent: str
+
+
 class ConditionReported(Message, frozen=True, kw_only=True):
     """How an operating condition stands, measured outside the path of decisions.
 

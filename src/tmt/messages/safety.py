@@ -43,13 +43,21 @@ class BreakerClosed(BreakerTransition, frozen=True, kw_only=True):
 
 
 class AccountSuspended(Message, frozen=True, kw_only=True):
-    """Compliance takes an account out of trading until a person reinstates it."""
+    """Compliance takes an account out of trading until its day turns or a person reinstates it; it may only close.
+
+    Said again when somebody asked for its reinstatement and it stays suspended.
+
+    Attributes:
+        rule: of its rule book, or "surveillance.<detector>".
+        flatten: its positions are closed.
+    """
 
     account: str
     rule: str
     measured: Exact
     limit: Exact
     unit: str
+    flatten: bool = False
 
 
 class AccountReinstated(Message, frozen=True, kw_only=True):
@@ -66,7 +74,8 @@ class ConductFlagged(Message, frozen=True, kw_only=True):
     """Surveillance found conduct that a market's rules forbid or that nobody intends.
 
     Attributes:
-        detector: "self_crossing", "wash", "layering", "order_rate", "momentum_ignition", "copy_trading".
+        detector: "self_crossing", "wash", "layering", "order_rate", "momentum_ignition",
+            "minimum_hold", "copy_trading".
         accounts: sorted.
         evidence: ids of the messages it rests on.
         suspends: whether the accounts are suspended for it.
@@ -99,6 +108,12 @@ class StopCompleted(Message, frozen=True, kw_only=True):
     filled: int
     positions_closed: tuple[str, ...]
     positions_open: tuple[str, ...]
+
+
+class AgentLost(Message, frozen=True, kw_only=True):
+    """An agent in another process did not answer: until it returns, what it would have to approve is denied."""
+
+    agent: str
 
 
 class InvariantBroken(Message, frozen=True, kw_only=True):

@@ -28,8 +28,12 @@ class AgentPath(Protocol):
         """What `agent` answers to the newest message published, waiting for it.
 
         Raises:
-            BusUnavailable: when no instance of the agent answers within the patience configured.
+            AgentSilent: when no instance of the agent answers within the patience configured.
         """
+        ...
+
+    def answered_up_to(self, agent: str) -> int:
+        """Newest position of the log that `agent` has come to, as heard since it was last silent; 0 for nothing."""
         ...
 
     def recall(self, answers: Mapping[str, Sequence[Message]] | None) -> None:

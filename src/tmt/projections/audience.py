@@ -30,7 +30,7 @@ TOPICS: Final[dict[str, tuple[type[m.Message], ...]]] = {
     ),
     "risk": m.RISK,
     "fills": (m.OrderFilled, m.PositionClosed),
-    "breakers": (*m.SAFETY, m.StopTrading, m.ResumeTrading, m.ReinstateAccount, m.ConditionReported),
+    "breakers": (*m.SAFETY, m.StopTrading, m.ResumeTrading, m.ReinstateAccount, m.AgentReturned, m.ConditionReported),
     "parameters": (m.StatisticsUpdated, m.ParameterProposed),
     "desk": (m.SessionStarted, m.AccountOpened),
 }

@@ -45,7 +45,12 @@ def sentence(message: m.Message) -> str:
         case m.PositionClosed() | m.StatisticsUpdated() | m.ParameterProposed():
             return _of_outcome(message)
         case (
-            m.AccountSuspended() | m.AccountReinstated() | m.ConductFlagged() | m.StopCompleted() | m.InvariantBroken()
+            m.AccountSuspended()
+            | m.AccountReinstated()
+            | m.ConductFlagged()
+            | m.StopCompleted()
+            | m.AgentLost()
+            | m.InvariantBroken()
         ):
             return _of_safety(message)
         case m.BarClosed() | m.FeedStale() | m.FeedGapFound() | m.FeedRecovered():
@@ -69,7 +74,12 @@ def _against(
 
 
 def _of_safety(
-    message: m.AccountSuspended | m.AccountReinstated | m.ConductFlagged | m.StopCompleted | m.InvariantBroken,
+    message: m.AccountSuspended
+    | m.AccountReinstated
+    | m.ConductFlagged
+    | m.StopCompleted
+    | m.AgentLost
+    | m.InvariantBroken,
 ) -> str:
     match message:
         case m.AccountSuspended():
@@ -80,6 +90,8 @@ def _of_safety(
         case m.ConductFlagged():
             who = " and ".join(message.accounts)
             return f"surveillance flags {message.detector} of {who} in {message.instrument}: {_against(message)}"
+        case m.AgentLost():
+            return f"{message.agent} does not answer: what it would have to approve is denied"
         case m.StopCompleted():
             left = f", still open: {', '.join(message.positions_open)}" if message.positions_open else ""
             closed = f"{len(message.positions_closed)} positions closed{left}"
@@ -226,6 +238,8 @@ def _of_input(message: m.Message) -> str:
             return f"{message.person} resumes {message.scope.name or 'everything'}: {message.reason}"
         case m.ReinstateAccount():
             return f"{message.person} reinstates {message.account}: {message.reason}"
+        case m.AgentReturned():
+            return f"{message.agent} answers again"
         case m.ConditionReported():
             state = "holds" if message.holds else "does not hold"
             return f"{message.condition} of {message.scope} {state}: {_against(message)}"

@@ -245,6 +245,7 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
     },
     m.ResumeTrading: {"person": "ann", "role": "risk", "reason": "over"},
     m.ReinstateAccount: {"account": "alpha", "person": "ann", "role": "risk", "reason": "looked at"},
+    m.AgentReturned: {"agent": "aria"},
     m.ConditionReported: {
         "condition": "bus_lag",
         "scope": "desk",
@@ -343,6 +344,7 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
         "positions_closed": ("alpha/EURUSD",),
         "positions_open": (),
     },
+    m.AgentLost: {"agent": "aria"},
     m.InvariantBroken: {"invariant": "M2", "detail": "all accounts together hold 1 USD"},
     m.OrderSubmitted: {
         "client_order_id": "client-1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -23,10 +23,11 @@ from tmt.adapters.bus.kafka.wire import heard_of
 from tmt.adapters.clock.monotonic import monotonic_seconds
 from tmt.errors import BusUnavailable, CorruptMessage, StoreUnavailable
 from tmt.ports.event_log import EventLog
-from tmt.remote import AgentHost
+from tmt.remote import AgentHost, Answer
 from tmt.topics import ANSWERS, HEARD
 
 POLL_SECONDS: Final = 0.1
+SIGN_OF_LIFE_SECONDS: Final = 1.0
 SILENCE_SECONDS: Final = 1.0
 """Without a record for so long, the log is asked whether something was missed."""
 TURN_SECONDS_MAX: Final = 10.0
@@ -86,6 +87,7 @@ class AgentService:
     def run(self, stopping: Callable[[], bool]) -> None:
         """Follow and answer until `stopping`; `start` comes first."""
         looked_at = monotonic_seconds()
+        said_at = 0.0
         while not stopping():
             records = self._follower.poll(POLL_SECONDS)
             for record in records:
@@ -96,6 +98,9 @@ class AgentService:
             elif now - looked_at >= SILENCE_SECONDS:
                 looked_at = now
                 self._catch_up()
+            if now - said_at >= SIGN_OF_LIFE_SECONDS:
+                said_at = now
+                self._say(self.host.signs_of_life())
             self.turned_at = now
             for membership in self._memberships.values():
                 membership.poll()
@@ -142,11 +147,14 @@ class AgentService:
         if answers and heard.attempt and heard.attempt % RESENDS_PER_RENEWAL == 0:
             self._sender.renew()  # answers were given before, and did not arrive
         place = (str(record.topic()), record.partition() or 0)
+        mine = [each for each in answers if heard.attempt or place in self._memberships[each.agent].owned]
+        self.answered += len(mine)
+        self._say(mine)
+
+    def _say(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            if heard.attempt or place in self._memberships[answer.agent].owned:
-                self.answered += 1
-                body = msgspec.json.encode(answer)
-                self._sender.send(topic_name(self._config, ANSWERS), answer.agent, body, [])
+            body = msgspec.json.encode(answer)
+            self._sender.send(topic_name(self._config, ANSWERS), answer.agent, body, [])
 
     def close(self) -> None:
         """Leave the groups and deliver what waits."""

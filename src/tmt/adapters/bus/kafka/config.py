@@ -13,7 +13,8 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         prefix: of every topic and consumer group, so that desks may share brokers.
         replication: copies of each partition; at most the number of brokers.
         resend_milliseconds: wait for an answer before a message is sent again, and every instance may answer.
-        patience_seconds: wait for an answer before the engine gives up and stops.
+        patience_seconds: wait for an answer before the agent counts as lost.
+        urgent_patience_milliseconds: the same while an emergency stop waits.
     """
 
     bootstrap: str
@@ -21,6 +22,7 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replication: int
     resend_milliseconds: int
     patience_seconds: int
+    urgent_patience_milliseconds: int
 
     def __post_init__(self) -> None:
         if not self.bootstrap:
@@ -31,6 +33,7 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ("replication", 1, 9),
             ("resend_milliseconds", 20, 60_000),
             ("patience_seconds", 1, 3_600),
+            ("urgent_patience_milliseconds", 1, 10_000),
         ):
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} must be {lowest} to {highest}, was {getattr(self, name)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,12 +21,14 @@ from tmt.adapters.bus.kafka.config import BusConfig
 from tmt.adapters.bus.kafka.dead_letters import DeadLetters
 from tmt.adapters.bus.kafka.wire import headers_of
 from tmt.adapters.clock.monotonic import monotonic_seconds
-from tmt.errors import BusUnavailable, CorruptMessage
+from tmt.errors import AgentSilent, BusUnavailable, CorruptMessage
 from tmt.ports.event_log import Recorded
 from tmt.remote import Answer
 from tmt.topics import ANSWERS, MARKET_DATA, TOPIC_OF
 
 ANSWERS_REMEMBERED: Final = 10_000
+LOOK_SECONDS: Final = 0.02
+"""Longest wait before looking whether something urgent has come."""
 
 
 class _Sent(NamedTuple):
@@ -45,6 +47,7 @@ class KafkaPath:
 
     Attributes:
         waiting_for: the agent that has not answered yet, or empty; since `waiting_since`, monotonic seconds.
+        hurries: whether something urgent waits, so that a silent agent is given up at once; called while waiting.
         resent: messages sent again so far.
         differing: answers that differed from another instance's to the same message; must stay 0.
     """
@@ -65,6 +68,8 @@ class KafkaPath:
         self._recalled: Mapping[str, Sequence[m.Message]] | None = None
         self._newest: _Sent | None = None
         self._answers: dict[tuple[str, int], Answer] = {}
+        self._come_to: dict[str, int] = {}
+        self.hurries: Callable[[], bool] = lambda: False
 
     def publish(self, recorded: Recorded, message: m.Message) -> None:
         """Let every agent hear what the log holds at the next position."""
@@ -100,28 +105,39 @@ class KafkaPath:
         recorded = sent.recorded
         key = (agent, recorded.position)
         wait_seconds = self._config.resend_milliseconds / 1000
-        give_up = monotonic_seconds() + self._config.patience_seconds
-        resend_at = monotonic_seconds() + wait_seconds
+        began = monotonic_seconds()
+        resend_at = began + wait_seconds
         attempt = 0
-        self.waiting_for, self.waiting_since = agent, monotonic_seconds()
+        self.waiting_for, self.waiting_since = agent, began
         while key not in self._answers:
             now = monotonic_seconds()
-            if now >= give_up:
-                raise BusUnavailable(
+            if now >= began + self._patience_seconds():
+                self._come_to.pop(agent, None)  # what it says from here on tells that it is back
+                raise AgentSilent(
                     "TMT-B004",
-                    f"{agent} has not answered for {self._config.patience_seconds} s",
+                    f"{agent} has not answered for {now - began:.2f} s",
                     where=f"position {recorded.position}, {recorded.type} {recorded.message_id}",
-                    fix=f"see that `tmt agent run {agent}` runs; the engine goes on from here when it starts again",
+                    fix=f"see that `tmt agent run {agent}` runs; until it answers again, the desk refuses without it",
                 )
             if now >= resend_at:
                 attempt += 1
                 self._resend(sent, attempt)
                 resend_at = now + wait_seconds
-            for record in self._follower.poll(max(0.0, min(resend_at, give_up) - now)):
+            for record in self._follower.poll(min(LOOK_SECONDS, max(0.0, resend_at - now))):
                 self._take(record)
         self.waiting_for = ""
         self._sender.poll()
         return self._answers[key]
+
+    def _patience_seconds(self) -> float:
+        hurried = self._config.urgent_patience_milliseconds / 1000
+        return hurried if self.hurries() else float(self._config.patience_seconds)
+
+    def answered_up_to(self, agent: str) -> int:
+        """Newest position that the agent has come to, as heard since it was last silent."""
+        for record in self._follower.poll(0.0):
+            self._take(record)
+        return self._come_to.get(agent, 0)
 
     def _resend(self, sent: _Sent, attempt: int) -> None:
         self.resent += 1
@@ -140,6 +156,9 @@ class KafkaPath:
             answer = msgspec.json.decode(b"" if body is None else bytes(body), type=Answer)
             if answer.agent not in self._produces:
                 raise CorruptMessage("TMT-M003", f"no agent {answer.agent!r} is expected to answer")
+            self._come_to[answer.agent] = max(answer.position, self._come_to.get(answer.agent, 0))
+            if answer.is_sign_of_life:
+                return
             if not self._was_asked(answer):
                 raise CorruptMessage("TMT-M003", f"{answer.agent} answers {answer.cause_id}, which nobody asked")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, CorruptMessage) as error:

@@ -9,8 +9,9 @@ ERROR_CODES: Final = {
     "lost: the log holds everything, and the desk goes on when they are back.",
     "TMT-B003": "The brokers have taken nothing for half a minute, and what may wait for them is full. See that Kafka "
     "runs and has room on its disk.",
-    "TMT-B004": "An agent has not answered within bus.patience_seconds, though asked again and again. See that `tmt "
-    "agent run NAME` runs and what it says; the engine goes on from there when it starts again.",
+    "TMT-B004": "An agent has not answered within bus.patience_seconds, though asked again and again, or within "
+    "bus.urgent_patience_milliseconds while an emergency stop waited. It counts as lost: what it would have to approve "
+    "is denied. See that `tmt agent run NAME` runs and what it says; it is asked again once it answers.",
     "TMT-L014": "An agent heard another message at a position of the log than before: the log was replaced, or "
     "somebody else writes to the desk's topics. Start the agent again: it reads the log anew.",
     "TMT-M002": "A record on a topic is no logged message, or does not follow from the log. It goes to the dead "
