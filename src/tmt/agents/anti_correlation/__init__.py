@@ -2,8 +2,9 @@
 
 from tmt.agents.anti_correlation.agent import AntiCorrelationAgent
 from tmt.agents.anti_correlation.config import AntiCorrelationConfig
-from tmt.agents.anti_correlation.decide import decide, evolve
-from tmt.agents.anti_correlation.returns import AntiCorrelationState, Correlation, correlation_matrix
+from tmt.agents.anti_correlation.covariance import Correlation, correlation_matrix
+from tmt.agents.anti_correlation.decide import decide
+from tmt.agents.anti_correlation.state import AntiCorrelationState, evolve
 
 __all__ = [
     "AntiCorrelationAgent",

@@ -1,12 +1,14 @@
-"""What all accounts together hold and work, by instrument and by currency."""
+"""What accounts hold and work: by account and instrument, by instrument, and by currency."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ONE, ZERO, Exact
 from tmt.domain.order import Side
@@ -16,7 +18,7 @@ _HALF: Final = Decimal("0.5")
 
 
 class Bet(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument over all accounts, in signed units: positions, and working orders apart by side."""
+    """One instrument, in signed units: positions, and working orders apart by side."""
 
     held: Exact = ZERO
     buying: Exact = ZERO
@@ -27,24 +29,47 @@ class Bet(msgspec.Struct, frozen=True, kw_only=True):
         """Positions with every working order filled."""
         return self.held + self.buying + self.selling
 
+    @property
+    def gross(self) -> Decimal:
+        """The most that can be held either way: every working order on one side filled and none on the other."""
+        return max(abs(self.held + self.buying), abs(self.held + self.selling))
 
-def open_bets(portfolio: Portfolio, order_id: str) -> dict[str, Bet]:
-    """Bets by instrument, without the order called `order_id` and without orders that only reduce."""
-    bets: dict[str, Bet] = {}
-    for account in portfolio.accounts:
-        for position in portfolio.positions(account.account_id):
-            bet = bets.get(position.instrument, Bet())
-            bets[position.instrument] = msgspec.structs.replace(bet, held=bet.held + position.quantity)
-        for working in portfolio.working(account.account_id):
+    def along(self, sign: int) -> Decimal:
+        """Units in the direction of `sign`, with the working orders that add to it filled."""
+        return (self.held + (self.buying if sign > 0 else self.selling)) * sign
+
+    def plus(self, other: Bet) -> Bet:
+        """Both together."""
+        return Bet(held=self.held + other.held, buying=self.buying + other.buying, selling=self.selling + other.selling)
+
+
+def owned_by(portfolio: Portfolio, owner: str) -> list[Account]:
+    """The accounts of one owner, in the order opened."""
+    return [account for account in portfolio.accounts if account.owner == owner]
+
+
+def open_lines(portfolio: Portfolio, accounts: Iterable[Account], order_id: str) -> dict[tuple[str, str], Bet]:
+    """Bets by account and instrument, without the order called `order_id` and without orders that only reduce."""
+    lines: dict[tuple[str, str], Bet] = {}
+    for account in accounts:
+        name = account.account_id
+        for position in portfolio.positions(name):
+            lines[name, position.instrument] = Bet(held=position.quantity)
+        for working in portfolio.working(name):
             order = working.order
             if order.order_id == order_id or order.reduce_only:
                 continue
-            bet = bets.get(order.instrument, Bet())
-            if order.side is Side.BUY:
-                bet = msgspec.structs.replace(bet, buying=bet.buying + working.remaining)
-            else:
-                bet = msgspec.structs.replace(bet, selling=bet.selling - working.remaining)
-            bets[order.instrument] = bet
+            buys = order.side is Side.BUY
+            added = Bet(buying=working.remaining) if buys else Bet(selling=-working.remaining)
+            lines[name, order.instrument] = lines.get((name, order.instrument), Bet()).plus(added)
+    return lines
+
+
+def by_instrument(lines: dict[tuple[str, str], Bet]) -> dict[str, Bet]:
+    """The same, accounts netted."""
+    bets: dict[str, Bet] = {}
+    for (_, symbol), bet in lines.items():
+        bets[symbol] = bets.get(symbol, Bet()).plus(bet)
     return bets
 
 
@@ -67,7 +92,7 @@ def alike(first: Instrument, second: Instrument, direction: int) -> bool:
 
 
 def net_exposure(portfolio: Portfolio, bets: dict[str, Bet], leg: str, sign: int, currency: str) -> Decimal | None:
-    """Exposure of all accounts to one leg along `sign`, in `currency`; working orders count where they add.
+    """Exposure of `bets` to one leg along `sign`, in `currency`; working orders count where they add.
 
     None when a mark or a rate is missing.
     """
@@ -79,18 +104,28 @@ def net_exposure(portfolio: Portfolio, bets: dict[str, Bet], leg: str, sign: int
         way = legs(instrument).get(leg, 0) * sign
         if way == 0:
             continue
-        value = _unit_value(portfolio, instrument, currency)
+        value = unit_value(portfolio, symbol, currency)
         if value is None:
             return None
-        adding = bet.buying if way > 0 else bet.selling
-        total += (bet.held + adding) * way * value
+        total += bet.along(way) * value
     return total
 
 
-def total_equity(portfolio: Portfolio, currency: str) -> Decimal | None:
-    """Equity of all accounts in `currency`; None when one cannot be valued."""
+def gross_exposure(portfolio: Portfolio, lines: dict[tuple[str, str], Bet], currency: str) -> Decimal | None:
+    """Worth of the most that each account can hold of each instrument, in `currency`; None as above."""
     total = ZERO
-    for account in portfolio.accounts:
+    for (_, symbol), bet in lines.items():
+        value = unit_value(portfolio, symbol, currency)
+        if value is None:
+            return None
+        total += bet.gross * value
+    return total
+
+
+def total_equity(portfolio: Portfolio, accounts: Iterable[Account], currency: str) -> Decimal | None:
+    """Equity of `accounts` in `currency`; None when one cannot be valued."""
+    total = ZERO
+    for account in accounts:
         equity = portfolio.equity(account.account_id)
         rate = ONE if account.currency == currency else portfolio.rate(account.currency, currency)
         if equity is None or rate is None:
@@ -99,9 +134,10 @@ def total_equity(portfolio: Portfolio, currency: str) -> Decimal | None:
     return total
 
 
-def _unit_value(portfolio: Portfolio, instrument: Instrument, currency: str) -> Decimal | None:
-    mark = portfolio.mark(instrument.symbol)
-    rate = portfolio.rate(instrument.quote_currency, currency)
-    if mark is None or rate is None:
+def unit_value(portfolio: Portfolio, symbol: str, currency: str) -> Decimal | None:
+    """Worth of one unit at the middle of the mark, in `currency`; None when a mark or a rate is missing."""
+    instrument, mark = portfolio.instrument(symbol), portfolio.mark(symbol)
+    rate = None if instrument is None else portfolio.rate(instrument.quote_currency, currency)
+    if instrument is None or mark is None or rate is None:
         return None
     return (mark.bid + mark.ask) * _HALF * instrument.point_value * rate
