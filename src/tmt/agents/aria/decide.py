@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from tmt.agents.aria.config import AriaConfig
+from tmt.agents.aria.config import AriaConfig, KellyConfig
+from tmt.agents.aria.factors import factors
 from tmt.agents.aria.intent import Intent
+from tmt.agents.aria.kelly import Edge, edge_key, risk_fraction_cap
 from tmt.agents.aria.limits import Case, apply_limits
 from tmt.agents.aria.state import AriaState, band_in_force, track_key
-from tmt.agents.aria.volatility import percentile
 from tmt.agents.verdict import Approve, Deny, Waterfall, closable_quantity
 from tmt.domain.money import ONE, ROUNDING, ZERO, floor_to, is_multiple
 from tmt.domain.order import Order
@@ -33,9 +34,9 @@ def decide(state: AriaState, intent: Intent, portfolio: Portfolio, config: AriaC
         return _close(waterfall, case, portfolio)
     deny = _admit(waterfall, case, portfolio, config)
     if deny is None and case.unit_risk is not None:
-        _size(state, waterfall, case, case.unit_risk, config)
+        deny = _size(state, waterfall, case, case.unit_risk, config)
     if deny is None:
-        deny = apply_limits(waterfall, case, portfolio, config)
+        deny = apply_limits(waterfall, case, state.returns, portfolio, config)
     if deny is None:
         deny = waterfall.denies_too_small(case.instrument, case.order.entry_price)
     if deny is not None:
@@ -57,7 +58,7 @@ def _look_up(
         order = intent.order(instrument.quantity_min if intent.requested is None else intent.requested, intent.quote)
     except ValueError as error:
         return waterfall.denies_missing("invalid_order", str(error))
-    prices = (order.limit_price, order.stop_price, order.stop_loss_price, order.take_profit_price)
+    prices = (order.limit_price, order.stop_price, order.stop_loss_price, order.take_profit_price, order.trail_offset)
     for price in prices:
         if price is not None and not is_multiple(price, instrument.tick_size):
             detail = f"prices of {instrument.symbol} go in steps of {instrument.tick_size}"
@@ -141,30 +142,45 @@ def _entries_working(order: Order, portfolio: Portfolio) -> int:
     )
 
 
-def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal, config: AriaConfig) -> None:
+def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal, config: AriaConfig) -> Deny | None:
     risk_fraction = config.risk_fraction
     quantity = case.affordable(case.equity * risk_fraction, unit_risk)
     waterfall.resizes("risk_fraction", risk_fraction, config.risk_fraction_max, "fraction", quantity=quantity)
-    drawdown = config.drawdown_bands[case.drawdown_band]
-    steps = (
-        _volatility_factor(state, case, config),
-        ("drawdown", case.drawdown, drawdown.drawdown_fraction_max, "fraction", drawdown.factor),
-        ("risk_multiplier", config.risk_multiplier, ONE, "ratio", config.risk_multiplier),
-    )
-    for rule, measured, limit, unit, factor in steps:
+    track = state.volatility.get(track_key(case.order.instrument, case.intent.timeframe))
+    for rule, measured, limit, unit, factor, at_least in factors(track, case, config):
         risk_fraction *= factor
         quantity = case.affordable(case.equity * risk_fraction, unit_risk)
-        waterfall.resizes(rule, measured, limit, unit, quantity=quantity)
+        if at_least and measured < limit and quantity == waterfall.quantity:
+            waterfall.warns(rule, measured, limit, unit, at_least=True)
+        else:
+            waterfall.resizes(rule, measured, limit, unit, quantity=quantity, at_least=at_least)
+    deny = _bound_by_edge(state, waterfall, case, unit_risk, risk_fraction, config.kelly)
+    if deny is not None:
+        return deny
     requested = case.intent.requested
     if requested is not None:
-        waterfall.resizes("requested", requested, quantity, "units", quantity=min(quantity, requested))
+        quantity = min(waterfall.quantity, requested)
+        waterfall.resizes("requested", requested, waterfall.quantity, "units", quantity=quantity)
+    return None
 
 
-def _volatility_factor(state: AriaState, case: Case, config: AriaConfig) -> tuple[str, Decimal, Decimal, str, Decimal]:
-    track = state.volatility.get(track_key(case.order.instrument, case.intent.timeframe))
-    bars = 0 if track is None else len(track.ranges_pico)
-    if track is None or bars < config.volatility_bars_min:
-        return "volatility_bars", Decimal(bars), Decimal(config.volatility_bars_min), "count", ONE
-    measured = percentile(track)
-    band = next(band for band in config.volatility_bands if measured <= band.percentile_max)
-    return "volatility", measured, band.percentile_max, "fraction", band.factor
+def _bound_by_edge(
+    state: AriaState,
+    waterfall: Waterfall,
+    case: Case,
+    unit_risk: Decimal,
+    risk_fraction: Decimal,
+    config: KellyConfig,
+) -> Deny | None:
+    edge = state.edges.get(edge_key(case.order.account, case.order.strategy, case.order.setup), Edge())
+    if edge.trades < config.trades_min:
+        trades, trades_min = Decimal(edge.trades), Decimal(config.trades_min)
+        waterfall.passes("kelly_trades", trades, trades_min, "count")
+        return None
+    cap = risk_fraction_cap(edge, config)
+    if cap == ZERO:
+        detail = f"{edge.trades} round trips of {case.order.setup} in {case.order.account} prove no edge"
+        return waterfall.denies("kelly", risk_fraction, cap, "fraction", detail=detail)
+    quantity = case.affordable(case.equity * min(risk_fraction, cap), unit_risk)
+    waterfall.resizes("kelly", risk_fraction, cap, "fraction", quantity=quantity)
+    return None

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tmt.agents.aria.config import InitialMargin
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Side
@@ -42,6 +43,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         instrument: the position with all working orders on that side filled.
         others: gross worst case of all other instruments; never negative.
+        others_margin: initial margin of that worst case.
         base, quote: net exposure to the instrument's two currencies, working orders counted where they add;
             0 for instruments without a base currency, which are no bet on a currency.
         heat: lost if every stop were hit; never negative.
@@ -49,28 +51,64 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
     instrument: Exact
     others: Exact
+    others_margin: Exact
     base: Exact
     quote: Exact
     heat: Exact
 
 
-def measure(portfolio: Portfolio, account: str, instrument: Instrument, side: Side) -> Exposure | Unknown:
-    """What `account` has at stake before a new order on `side` of `instrument`."""
-    commitments = []
+def commitments(portfolio: Portfolio, account: str) -> list[Commitment] | Unknown:
+    """What `account` holds and works, positions first."""
     stakes = [_position(portfolio, position) for position in portfolio.positions(account)]
     stakes += [_order(portfolio, working) for working in portfolio.working(account)]
+    known = []
     for stake in stakes:
         if isinstance(stake, Unknown):
             return stake
-        commitments.append(stake)
+        known.append(stake)
+    return known
+
+
+def margin_used(stakes: list[Commitment], margins: InitialMargin) -> Decimal:
+    """Initial margin of the worst case of `stakes`."""
+    worst = worst_cases(stakes).values()
+    return sum((value * margins.of(instrument.asset_class) for instrument, value in worst), ZERO)
+
+
+def worst_cases(stakes: list[Commitment]) -> dict[str, tuple[Instrument, Decimal]]:
+    """By symbol, the worth of the larger of what is held with all buys filled and with all sells filled, unsigned."""
+    held: dict[str, Decimal] = {}
+    bought: dict[str, Decimal] = {}
+    sold: dict[str, Decimal] = {}
+    instruments: dict[str, Instrument] = {}
+    for c in stakes:
+        bucket = held if not c.working else bought if c.value > ZERO else sold
+        bucket[c.instrument.symbol] = bucket.get(c.instrument.symbol, ZERO) + c.value
+        instruments[c.instrument.symbol] = c.instrument
+    return {
+        symbol: (
+            instrument,
+            max(
+                abs(held.get(symbol, ZERO) + bought.get(symbol, ZERO)),
+                abs(held.get(symbol, ZERO) + sold.get(symbol, ZERO)),
+            ),
+        )
+        for symbol, instrument in instruments.items()
+    }
+
+
+def measure(stakes: list[Commitment], instrument: Instrument, side: Side, margins: InitialMargin) -> Exposure:
+    """What an account with `stakes` has at stake before a new order on `side` of `instrument`."""
     sign = side.sign
-    here = [c for c in commitments if c.instrument.symbol == instrument.symbol]
+    here = [c for c in stakes if c.instrument.symbol == instrument.symbol]
+    others = [c for c in stakes if c.instrument.symbol != instrument.symbol]
     return Exposure(
         instrument=sum((c.value for c in here if not c.working or c.value * sign > ZERO), ZERO) * sign,
-        others=_gross([c for c in commitments if c.instrument.symbol != instrument.symbol]),
-        base=_along(commitments, instrument.base_currency, sign) if instrument.base_currency else ZERO,
-        quote=_along(commitments, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
-        heat=sum((c.loss for c in commitments), ZERO),
+        others=sum((value for _, value in worst_cases(others).values()), ZERO),
+        others_margin=margin_used(others, margins),
+        base=_along(stakes, instrument.base_currency, sign) if instrument.base_currency else ZERO,
+        quote=_along(stakes, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
+        heat=sum((c.loss for c in stakes), ZERO),
     )
 
 
@@ -118,29 +156,9 @@ def _commitment(
     )
 
 
-def _gross(commitments: list[Commitment]) -> Decimal:
-    held: dict[str, Decimal] = {}
-    bought: dict[str, Decimal] = {}
-    sold: dict[str, Decimal] = {}
-    for c in commitments:
-        bucket = held if not c.working else bought if c.value > ZERO else sold
-        bucket[c.instrument.symbol] = bucket.get(c.instrument.symbol, ZERO) + c.value
-    symbols = dict.fromkeys(c.instrument.symbol for c in commitments)
-    return sum(
-        (
-            max(
-                abs(held.get(symbol, ZERO) + bought.get(symbol, ZERO)),
-                abs(held.get(symbol, ZERO) + sold.get(symbol, ZERO)),
-            )
-            for symbol in symbols
-        ),
-        ZERO,
-    )
-
-
-def _along(commitments: list[Commitment], currency: str, sign: int) -> Decimal:
+def _along(stakes: list[Commitment], currency: str, sign: int) -> Decimal:
     total = ZERO
-    for c in commitments:
+    for c in stakes:
         if not c.instrument.base_currency:
             continue
         leg = ZERO

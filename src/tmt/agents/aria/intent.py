@@ -10,7 +10,7 @@ from tmt.domain.identity import derive_id
 from tmt.domain.money import Exact
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
 from tmt.market.bar import Timeframe
-from tmt.messages import OrderProposed, SignalRaised
+from tmt.messages import ExitRaised, OrderProposed, SignalRaised
 
 SIGNAL_STRATEGY = "wyckoff"
 PERSON_SETUP = "manual"
@@ -35,10 +35,12 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str
     setup: str
     quote: Quote | None
+    person: str
     limit_price: Exact | None = None
     stop_price: Exact | None = None
     stop_loss_price: Exact | None = None
     take_profit_price: Exact | None = None
+    trail_offset: Exact | None = None
     expire_at_ns: int | None = None
     reduce_only: bool = False
     post_only: bool = False
@@ -64,14 +66,16 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
             stop_price=self.stop_price,
             stop_loss_price=self.stop_loss_price,
             take_profit_price=self.take_profit_price,
+            trail_offset=self.trail_offset,
             expire_at_ns=self.expire_at_ns,
+            person=self.person,
             reduce_only=self.reduce_only,
             post_only=self.post_only,
         )
 
 
-def from_signal(signal: SignalRaised, account: str) -> Intent:
-    """A signal for one account: a market order that fills at once or not at all, with both exits of the bracket."""
+def from_signal(signal: SignalRaised, account: str, person: str) -> Intent:
+    """A signal for one account, for which `person` answers: a market order, filled at once or not, and a bracket."""
     return Intent(
         order_id=derive_id(signal.message_id, account),
         account=account,
@@ -84,8 +88,33 @@ def from_signal(signal: SignalRaised, account: str) -> Intent:
         strategy=SIGNAL_STRATEGY,
         setup=signal.setup,
         quote=signal.quote,
+        person=person,
         stop_loss_price=signal.stop_price,
         take_profit_price=signal.target_price,
+    )
+
+
+def from_exit(
+    raised: ExitRaised, quantity: Decimal, strategy: str, setup: str, person: str, timeframe: Timeframe
+) -> Intent:
+    """What an exit closes at the market: a reduce-only order, filled at once or not at all.
+
+    `strategy` and `setup` opened the position, and `person` answers for the order.
+    """
+    return Intent(
+        order_id=derive_id(raised.message_id, raised.account),
+        account=raised.account,
+        instrument=raised.instrument,
+        side=raised.side,
+        requested=quantity,
+        timeframe=timeframe,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.IOC,
+        strategy=strategy,
+        setup=setup,
+        quote=raised.quote,
+        person=person,
+        reduce_only=True,
     )
 
 
@@ -102,11 +131,13 @@ def from_proposal(proposal: OrderProposed, quote: Quote | None, timeframe: Timef
         time_in_force=proposal.time_in_force,
         strategy=proposal.strategy,
         setup=PERSON_SETUP,
+        person=proposal.person,
         quote=quote,
         limit_price=proposal.limit_price,
         stop_price=proposal.stop_price,
         stop_loss_price=proposal.stop_loss_price,
         take_profit_price=proposal.take_profit_price,
+        trail_offset=proposal.trail_offset,
         expire_at_ns=proposal.expire_at_ns,
         reduce_only=proposal.reduce_only,
         post_only=proposal.post_only,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
-from tmt.agents.aria.config import AriaConfig
-from tmt.agents.aria.exposure import Exposure, Unknown, measure
+from tmt.agents.aria.account_risk import expected_outcomes
+from tmt.agents.aria.config import AriaConfig, MarginConfig, ValueAtRiskConfig
+from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments, measure
 from tmt.agents.aria.intent import Intent
+from tmt.agents.aria.margin import level_of
+from tmt.agents.aria.returns import ReturnSeries, common_returns
+from tmt.agents.aria.value_at_risk import OUTCOME_DECIMALS, deviation_of, lots_within, outcomes, tail_multiples
 from tmt.agents.verdict import Deny, Waterfall
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
@@ -64,29 +70,104 @@ class Limit:
     per: Decimal
     unit: str
 
+    def amount(self, quantity: Decimal) -> Decimal:
+        """At stake with `quantity` of the order."""
+        counted = max(ZERO, quantity - self.free)
+        # A person may ask for any quantity: its worth can need more digits than exact arithmetic has.
+        return ROUNDING.add(self.used, ROUNDING.multiply(counted, self.unit_amount))
 
-def apply_limits(waterfall: Waterfall, case: Case, portfolio: Portfolio, config: AriaConfig) -> Deny | None:
+
+class Bound(NamedTuple):
+    """What one limit leaves of an order; the fields but `quantity_max` are those of a check."""
+
+    rule: str
+    measured: Decimal
+    limit: Decimal
+    unit: str
+    quantity_max: Decimal
+    at_least: bool = False
+
+
+def apply_limits(
+    waterfall: Waterfall,
+    case: Case,
+    series: Mapping[str, ReturnSeries],
+    portfolio: Portfolio,
+    config: AriaConfig,
+) -> Deny | None:
     """Cut the quantity to what every limit leaves, or refuse when one leaves less than the smallest order."""
-    exposure = measure(portfolio, case.order.account, case.instrument, case.order.side)
-    if isinstance(exposure, Unknown):
-        return waterfall.denies_missing(exposure.reason, exposure.detail)
+    stakes = commitments(portfolio, case.order.account)
+    if isinstance(stakes, Unknown):
+        return waterfall.denies_missing(stakes.reason, stakes.detail)
+    exposure = measure(stakes, case.instrument, case.order.side, config.margin.initial_margin_fractions)
     for limit in _limits(case, exposure, config):
         room = case.affordable(limit.amount_max - limit.used, limit.unit_amount)
-        quantity_max = max(case.closable, limit.free + room)
-        counted = max(ZERO, waterfall.quantity - limit.free)
-        # A person may ask for any quantity: its worth can need more digits than exact arithmetic has.
-        amount = ROUNDING.add(limit.used, ROUNDING.multiply(counted, limit.unit_amount))
-        measured = ROUNDING.divide(amount, limit.per)
+        measured = ROUNDING.divide(limit.amount(waterfall.quantity), limit.per)
         allowed = ROUNDING.divide(limit.amount_max, limit.per)
-        if quantity_max < min(waterfall.quantity, case.instrument.quantity_min):
-            detail = f"{limit.rule} leaves {quantity_max} of {case.instrument.symbol}, less than its smallest order"
-            return waterfall.denies(limit.rule, measured, allowed, limit.unit, detail=detail)
-        waterfall.caps(
-            limit.rule, measured, allowed, limit.unit,
-            quantity_max=quantity_max, lot_size=case.instrument.lot_size,
-        )  # fmt: skip
-    waterfall.quantity = floor_to(waterfall.quantity, case.instrument.lot_size)
+        deny = _cut(waterfall, case, Bound(limit.rule, measured, allowed, limit.unit, limit.free + room))
+        if deny is not None:
+            return deny
+    deny = _cut(waterfall, case, _margin_bound(waterfall.quantity, case, exposure, config.margin))
+    if deny is None:
+        deny = _keep_value_at_risk(waterfall, case, stakes, series, config.value_at_risk)
+    if deny is None:
+        waterfall.quantity = floor_to(waterfall.quantity, case.instrument.lot_size)
+    return deny
+
+
+def _cut(waterfall: Waterfall, case: Case, bound: Bound) -> Deny | None:
+    most = max(case.closable, bound.quantity_max)
+    if most < min(waterfall.quantity, case.instrument.quantity_min):
+        detail = f"{bound.rule} leaves {most} of {case.instrument.symbol}, less than its smallest order"
+        return waterfall.denies(
+            bound.rule, bound.measured, bound.limit, bound.unit, detail=detail, at_least=bound.at_least
+        )
+    waterfall.caps(
+        bound.rule, bound.measured, bound.limit, bound.unit,
+        quantity_max=most, lot_size=case.instrument.lot_size, at_least=bound.at_least,
+    )  # fmt: skip
     return None
+
+
+def _margin_bound(quantity: Decimal, case: Case, exposure: Exposure, config: MarginConfig) -> Bound:
+    margin = config.initial_margin_fractions.of(case.instrument.asset_class)
+    least = config.critical_level_min
+    unit_margin = ROUNDING.multiply(case.unit_value, margin)
+    used = exposure.others_margin + ROUNDING.multiply(exposure.instrument, margin)
+    # The level is equity / used >= least, which the margin keeps where used x least <= equity, without dividing.
+    room = case.affordable(case.equity - ROUNDING.multiply(used, least), ROUNDING.multiply(unit_margin, least))
+    measured = level_of(case.equity, ROUNDING.add(used, ROUNDING.multiply(quantity, unit_margin)))
+    return Bound("margin_level", measured, least, "ratio", room, at_least=True)
+
+
+def _keep_value_at_risk(
+    waterfall: Waterfall,
+    case: Case,
+    stakes: list[Commitment],
+    series: Mapping[str, ReturnSeries],
+    config: ValueAtRiskConfig,
+) -> Deny | None:
+    symbol, lot_size = case.instrument.symbol, case.instrument.lot_size
+    returns = common_returns(series, [symbol, *(stake.instrument.symbol for stake in stakes)])
+    known = len(returns[symbol])
+    if known < config.returns_min:
+        waterfall.warns("value_at_risk_returns", Decimal(known), Decimal(config.returns_min), "count", at_least=True)
+        return None
+    gains = expected_outcomes(stakes, returns, config.ewma_decay)
+    lot = {symbol: ROUNDING.multiply(case.unit_value, lot_size) * case.order.side.sign}
+    lot_gains = outcomes(lot, returns)
+    lots = int(ROUNDING.divide_int(waterfall.quantity, lot_size))
+    with_order = [gain + lots * more for gain, more in zip(gains, lot_gains, strict=True)]
+    # The tail's multiple is taken with the order whole, so that the limit is one on the deviation.
+    multiple = tail_multiples(with_order, config.confidence, config.ewma_decay).value_at_risk
+    loss = ROUNDING.multiply(multiple, deviation_of(with_order, config.ewma_decay)).scaleb(-OUTCOME_DECIMALS)
+    loss_max = ROUNDING.multiply(config.value_at_risk_fraction_max, case.equity)
+    deviation_max = ROUNDING.divide(loss_max.scaleb(OUTCOME_DECIMALS), multiple)
+    lots_max = lots_within(gains, lot_gains, deviation_max, config.ewma_decay)
+    allowed = waterfall.quantity if lots_max is None else lots_max * lot_size
+    measured = ROUNDING.divide(loss, case.equity)
+    bound = Bound("value_at_risk", measured, config.value_at_risk_fraction_max, "fraction", allowed)
+    return _cut(waterfall, case, bound)
 
 
 def _limits(case: Case, exposure: Exposure, config: AriaConfig) -> list[Limit]:

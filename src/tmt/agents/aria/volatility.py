@@ -1,4 +1,4 @@
-"""Average true range by instrument and timeframe, and where the newest stands among those before it.
+"""Average true range by instrument and timeframe, where the newest stands among those before it, and last closes.
 
 Source: J. Welles Wilder, New Concepts in Technical Trading Systems (1978): true range and its smoothed average.
 """
@@ -24,25 +24,30 @@ class VolatilityTrack(msgspec.Struct, frozen=True, array_like=True):
         close_pico: last close.
         range_pico: mean true range so far; Wilder's average once there are `atr_bars`.
         ranges_pico: the average after each of the last bars, oldest first, from the `atr_bars`-th bar on.
+        closes_pico: the last closes, oldest first.
     """
 
     bars: int
     close_pico: int
     range_pico: int
     ranges_pico: tuple[int, ...]
+    closes_pico: tuple[int, ...] = ()
 
 
-def advance(track: VolatilityTrack | None, bar: Bar, atr_bars: int, window_bars: int) -> VolatilityTrack:
+def advance(
+    track: VolatilityTrack | None, bar: Bar, atr_bars: int, window_bars: int, closes_max: int
+) -> VolatilityTrack:
     """The track with one more bar; None is the track before its first."""
     high, low, close = _pico(bar.high), _pico(bar.low), _pico(bar.close)
     if track is None:
-        return VolatilityTrack(1, close, high - low, (high - low,) if atr_bars == 1 else ())
+        return VolatilityTrack(1, close, high - low, (high - low,) if atr_bars == 1 else (), (close,))
     true_range = max(high, track.close_pico) - min(low, track.close_pico)
     bars = track.bars + 1
     periods = min(bars, atr_bars)
     average = (track.range_pico * (periods - 1) + true_range) // periods
     ranges = (*track.ranges_pico[-(window_bars - 1) :], average) if bars >= atr_bars else ()
-    return VolatilityTrack(bars, close, average, ranges[-window_bars:])
+    closes = (*track.closes_pico, close)[-closes_max:]
+    return VolatilityTrack(bars, close, average, ranges[-window_bars:], closes)
 
 
 def percentile(track: VolatilityTrack) -> Decimal:

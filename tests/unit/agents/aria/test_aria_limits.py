@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agents.desk import SPY, Desk, default_config, make_account, make_instrument, make_order, make_quote
+from tests.unit.agents.desk import (
+    NO_NEWS,
+    SPY,
+    Desk,
+    default_config,
+    make_account,
+    make_instrument,
+    make_order,
+    make_quote,
+)
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig
 from tmt.domain.order import Side
@@ -31,7 +40,7 @@ def make_desk() -> Desk:
 
 def ask(desk: Desk, *, side: Side = Side.BUY, stop: str = "0.99000", **changes: Any) -> m.OrderSized | m.OrderDenied:
     """Answer to a signal at 1.00000: 2,000 USD of risk buy 200,000 EUR with a stop 0.01 away."""
-    agent = AriaAgent(default_config(AriaConfig, "aria", **{**WIDE, **changes}), desk.portfolio, "hash")
+    agent = AriaAgent(default_config(AriaConfig, "aria", **{**WIDE, **changes}), desk.portfolio, "hash", NO_NEWS)
     target = "2.00000" if side is Side.BUY else "0.50000"
     [said] = agent.handle(desk.signal("EURUSD", side, ONE_DOLLAR, stop=stop, target=target))
     assert isinstance(said, m.OrderSized | m.OrderDenied)
@@ -168,6 +177,20 @@ def test_gross_exposure_counts_the_worse_side_of_working_orders() -> None:
     assert quantity(ask(desk, gross_exposure_ratio_max="2")) == Decimal(150000)
 
 
+def test_a_working_order_that_adds_to_a_currency_counts() -> None:
+    desk = make_desk()
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.BUY, "100000", ONE_DOLLAR, stop_loss="1.00"))
+    assert quantity(ask(desk, currency_exposure_ratio_max="2")) == Decimal(100000)
+
+
+def test_a_position_that_hedges_a_currency_makes_room() -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.SELL, "50000", "1", stop="1")
+    said = ask(desk, currency_exposure_ratio_max="2")
+    [check] = [check for check in said.checks if check.rule == "aria.quote_currency_exposure"]
+    assert (check.measured, check.unit) == (Decimal("1.5"), "ratio")
+
+
 def test_a_working_hedge_does_not_make_room_in_a_currency() -> None:
     desk = make_desk()
     desk.hold("GBPUSD", Side.BUY, "100000", "1", stop="1")
@@ -200,6 +223,15 @@ def test_the_part_that_closes_passes_where_other_positions_are_beyond_the_gross_
     desk.hold("GBPUSD", Side.BUY, "400000", "1", stop="1")
     said = ask(desk, side=Side.SELL, stop="1.01000", gross_exposure_ratio_max="1.5")
     assert quantity(said) == Decimal(50000)
+
+
+def test_risk_is_measured_of_the_part_that_opens() -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
+    for fraction, risked in (("0.01", "0.005"), ("0.004", "0")):
+        said = ask(desk, side=Side.SELL, stop="1.01000", risk_fraction=fraction)
+        checks = [check for check in said.checks if check.rule in ("aria.risk_per_trade", "aria.portfolio_heat")]
+        assert [(check.measured, check.unit) for check in checks] == [(Decimal(risked), "fraction")] * 2
 
 
 def test_a_limit_that_leaves_exactly_the_smallest_order_passes() -> None:

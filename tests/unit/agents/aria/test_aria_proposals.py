@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agents.desk import Desk, default_config, make_account
+from tests.unit.agents.desk import NO_NEWS, Desk, default_config, make_account
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig
 from tmt.domain.order import OrderType, Side, TimeInForce
@@ -18,7 +18,7 @@ def make_desk() -> Desk:
 
 
 def ask(desk: Desk, side: Side, quantity: str, **fields: Any) -> m.OrderSized | m.OrderDenied:
-    agent = AriaAgent(default_config(AriaConfig, "aria"), desk.portfolio, "hash")
+    agent = AriaAgent(default_config(AriaConfig, "aria"), desk.portfolio, "hash", NO_NEWS)
     [said] = agent.handle(desk.propose("EURUSD", side, quantity, **fields))
     assert isinstance(said, m.OrderSized | m.OrderDenied)
     assert m.decode(m.encode(said)) == said

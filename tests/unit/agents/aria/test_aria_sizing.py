@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.agents.desk import Desk, default_config, make_account, make_instrument, make_order, make_quote
+from tests.unit.agents.desk import NO_NEWS, Desk, default_config, make_account, make_instrument, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig, AriaState
 from tmt.agents.aria.state import band_in_force
@@ -27,7 +27,7 @@ WIDE: dict[str, Any] = {
 
 
 def make_agent(desk: Desk, **changes: Any) -> AriaAgent:
-    return AriaAgent(default_config(AriaConfig, "aria", **{**WIDE, **changes}), desk.portfolio, "hash")
+    return AriaAgent(default_config(AriaConfig, "aria", **{**WIDE, **changes}), desk.portfolio, "hash", NO_NEWS)
 
 
 def answer(agent: AriaAgent, message: m.Message) -> m.OrderSized | m.OrderDenied:
@@ -241,6 +241,28 @@ def test_a_better_band_returns_only_after_recovery() -> None:
     assert band_in_force(5, Decimal("0.12"), config) == 4
     assert band_in_force(5, Decimal("0.016"), config) == 0
     assert band_in_force(1, Decimal("0.2"), config) == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "drawdown", "after"),
+    [
+        (0, "0.02", 0), (0, "0.020001", 1), (1, "0.016001", 1), (1, "0.016", 0),
+        (1, "0.04", 1), (1, "0.040001", 2), (2, "0.032001", 2), (2, "0.032", 1),
+        (2, "0.07", 2), (2, "0.070001", 3), (3, "0.056001", 3), (3, "0.056", 2),
+        (3, "0.1", 3), (3, "0.100001", 4), (4, "0.080001", 4), (4, "0.08", 3),
+        (4, "0.15", 4), (4, "0.150001", 5), (5, "0.120001", 5), (5, "0.12", 4),
+        (5, "0.1", 4), (5, "0.08", 3), (5, "0.0321", 2), (5, "0.0161", 1), (5, "0", 0), (3, "0.04", 2),
+    ],
+)  # fmt: skip
+def test_each_band_returns_exactly_at_its_restore_threshold(before: int, drawdown: str, after: int) -> None:
+    assert band_in_force(before, Decimal(drawdown), default_config(AriaConfig, "aria")) == after
+
+
+def test_the_threshold_of_recovery_is_configured() -> None:
+    config = default_config(AriaConfig, "aria", drawdown_restore_fraction="0.5")
+    assert band_in_force(2, Decimal("0.020001"), config) == 2
+    assert band_in_force(2, Decimal("0.02"), config) == 1
+    assert band_in_force(2, Decimal("0.04"), default_config(AriaConfig, "aria", drawdown_restore_fraction="1")) == 1
 
 
 def test_a_halt_outlives_a_small_recovery_and_a_restart() -> None:
