@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -61,5 +62,35 @@ class StopScope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         }
         return self.kind is ScopeKind.ALL or named[self.kind] == self.name
 
+    def contains(self, other: StopScope) -> bool:
+        """Whether this scope is the other one, or everything."""
+        return self.kind is ScopeKind.ALL or self == other
 
-EVERYTHING = StopScope()
+    @property
+    def breaker(self) -> str:
+        """Key, "tier/scope", of the breaker that halts this scope."""
+        return _BREAKERS[self.kind] + (self.name or "desk")
+
+    @classmethod
+    def of_breaker(cls, tier: str, scope: str) -> StopScope:
+        """What the breaker of `tier` and `scope` halts."""
+        key = f"{tier}/{scope}"
+        for kind, prefix in _BREAKERS.items():
+            if key.startswith(prefix):
+                return cls(kind=kind, name="" if kind is ScopeKind.ALL else key.removeprefix(prefix))
+        raise ValueError(f"no breaker is called {key!r}")
+
+
+_BREAKERS: Final = {
+    ScopeKind.ALL: "system/",
+    ScopeKind.ACCOUNT: "account/",
+    ScopeKind.INSTRUMENT: "agent/instrument:",
+    ScopeKind.VENUE: "agent/venue:",
+    ScopeKind.STRATEGY: "agent/",
+}
+"""Beginnings of breakers' keys; a strategy's is the beginning of two others, so it comes last."""
+
+EVERYTHING: Final = StopScope()
+
+CLOSING_ATTEMPTS_MAX: Final = 3
+"""Orders that the desk proposes, one after another, to close one position for one stop, before it says it is open."""

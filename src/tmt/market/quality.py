@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmt.domain.session import SessionHours
-from tmt.market.open_hours import OpenHours
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -271,7 +270,7 @@ class Inspector:
         self.counts: Counter[str] = Counter()
         self.gap_ns_max = gap_ns_max
         self._jumps = JumpFilter(jumps)
-        self._open_hours = OpenHours(hours)
+        self._hours = hours
         self._gaps_kept_max = gaps_kept_max
         self._first_gaps: list[Gap] = []
         self._longest_gap: Gap | None = None
@@ -355,7 +354,7 @@ class Inspector:
         before = rows.time_ns[0] if self._last_ns is None else self._last_ns
         times = np.concatenate(([before], rows.time_ns))
         for index in np.flatnonzero(np.diff(times) > self.gap_ns_max).tolist():
-            for start, end in self._open_hours.stretches(int(times[index]), int(times[index + 1])):
+            for start, end in self._hours.stretches(int(times[index]), int(times[index + 1])):
                 if end - start > self.gap_ns_max:
                     self._note_gap(Gap(start, end))
 

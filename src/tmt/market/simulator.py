@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import Exact, fraction, positive
 from tmt.market.batch import COLUMNS, MarketBatch
-from tmt.market.open_hours import DAY_MINUTES, MINUTE_NS, OpenHours
+from tmt.market.open_hours import DAY_MINUTES, MINUTE_NS, open_minutes
 from tmt.market.regimes import Course
 
 _Floats = NDArray[np.float64]
@@ -150,7 +150,6 @@ class Simulator:
         self.symbols = tuple(market.symbol for market in config.markets)
         self._config = config
         self._instruments = [instruments[symbol] for symbol in self.symbols]
-        self._hours = [OpenHours(instrument.session) for instrument in self._instruments]
         self._ticks = [float(instrument.tick_size) for instrument in self._instruments]
         self._quanta_per_tick = [instrument.quanta_of(instrument.tick_size) for instrument in self._instruments]
 
@@ -181,7 +180,8 @@ class Simulator:
         last = first + self._config.block_minutes - 1
         days = range(first // DAY_MINUTES, last // DAY_MINUTES + 1)
         skip = first - days[0] * DAY_MINUTES
-        masks = [np.concatenate([hours.minutes(day) for day in days]) for hours in self._hours]
+        sessions = [instrument.session for instrument in self._instruments]
+        masks = [np.concatenate([open_minutes(session, day) for day in days]) for session in sessions]
         return np.column_stack([mask[skip : skip + self._config.block_minutes] for mask in masks])
 
     def _rows_of(self, index: int, minutes: Minutes, random: np.random.Generator) -> dict[str, _Ints]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tmt.domain.session import SessionHours
-from tmt.market.open_hours import DAY_NS, MINUTE_NS, OpenHours
+from tmt.domain.session import DAY_NS, SessionHours
+from tmt.market.open_hours import MINUTE_NS, open_minutes
 from tmt.market.quality import DROPPED, Inspector, InstrumentQuality, JumpFilter, JumpLimits, RawRows, stamped_ahead
 
 FX = SessionHours(time_zone="America/New_York", open=("sun 17:00 - fri 17:00",), day_starts_at="17:00")
@@ -341,9 +341,7 @@ def test_a_first_row_goes_on_from_the_time_before() -> None:
 @example(day=16_255, minute=900, hours=CASH)  # 2014-07-04: a holiday
 @example(day=16_254, minute=900, hours=CASH)
 def test_the_open_minutes_of_a_day_are_those_of_the_session(day: int, minute: int, hours: SessionHours) -> None:
-    open_hours = OpenHours(hours)
-    open_hours.minutes(day - 7)
-    assert open_hours.minutes(day)[minute] == hours.is_open(day * DAY_NS + minute * MINUTE_NS)
+    assert open_minutes(hours, day)[minute] == hours.is_open(day * DAY_NS + minute * MINUTE_NS)
 
 
 @settings(max_examples=40)
@@ -352,7 +350,7 @@ def test_the_open_minutes_of_a_day_are_those_of_the_session(day: int, minute: in
 def test_open_stretches_hold_every_open_minute_and_no_other(start: int, length: int, hours: SessionHours) -> None:
     monday = at("2014-06-30T00:00")
     from_ns, to_ns = monday + start * MINUTE_NS, monday + (start + length) * MINUTE_NS
-    found = list(OpenHours(hours).stretches(from_ns, to_ns))
+    found = list(hours.stretches(from_ns, to_ns))
     covered = sum(end - begin for begin, end in found) // MINUTE_NS
     assert covered == sum(hours.is_open(from_ns + minute * MINUTE_NS) for minute in range(length))
     assert all(from_ns <= begin < end <= to_ns for begin, end in found)

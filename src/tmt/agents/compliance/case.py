@@ -11,10 +11,12 @@ from functools import cached_property
 
 import msgspec
 
+from tmt.agents.compliance.crossing import crossed_quantity
 from tmt.agents.verdict import opening_quantity
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
+from tmt.domain.news import NewsCalendar
 from tmt.domain.order import Order, Quote, Side
 from tmt.domain.position import Position
 from tmt.projections.portfolio import Portfolio
@@ -30,12 +32,16 @@ class Unknown(Exception):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a rule measured. `breach` says in a sentence what is wrong; None when the rule is kept."""
+    """What a rule measured. `breach` says in a sentence what is wrong; None when the rule is kept.
+
+    `at_least` says that the limit is a lower bound.
+    """
 
     measured: Exact
     limit: Exact
     unit: str
     breach: str | None = None
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Case:
     Attributes:
         equity: of the account; positive.
         approvals_ns: event times of the account's newest approvals by this gate.
+        past_marks: of the order's instrument, oldest first.
+        strategy_orders_today: of the order's strategy, approved before in all accounts.
     """
 
     order: Order
@@ -53,6 +61,9 @@ class Case:
     equity: Decimal
     portfolio: Portfolio
     approvals_ns: tuple[int, ...]
+    past_marks: tuple[Quote, ...]
+    strategy_orders_today: int
+    news: NewsCalendar
 
     @property
     def now_ns(self) -> int:
@@ -62,8 +73,20 @@ class Case:
     @cached_property
     def reference_price(self) -> Decimal:
         """The side of the newest mark that the order would take."""
-        mark = self._mark(self.order.instrument)
-        return mark.ask if self.order.side is Side.BUY else mark.bid
+        return self._taken(self._mark(self.order.instrument))
+
+    def past_price(self, age_ns: int) -> Decimal:
+        """The same side of the newest mark at least `age_ns` old, or of the oldest one known."""
+        past = [mark for mark in self.past_marks if mark.time_ns <= self.now_ns - age_ns]
+        if not self.past_marks:
+            raise Unknown("no_mark", f"no earlier quote of {self.order.instrument} is known")
+        return self._taken(past[-1] if past else self.past_marks[0])
+
+    @cached_property
+    def notional(self) -> Decimal:
+        """Of the whole order, at its entry price."""
+        amount = self.instrument.notional(self.order.quantity, self.order.entry_price)
+        return self._converted(amount, self.instrument.quote_currency)
 
     @cached_property
     def risk_amount(self) -> Decimal:
@@ -117,6 +140,12 @@ class Case:
         return sum(working, against)
 
     @cached_property
+    def crossed_quantity(self) -> Decimal:
+        """Units of orders of the same owner, in all accounts, that the order could trade with."""
+        mark = self._mark(self.order.instrument)
+        return crossed_quantity(self.order, self.account.owner, mark, self.portfolio)
+
+    @cached_property
     def _others(self) -> tuple[Order, ...]:
         """The account's other working orders that may open a position, with the quantity still open."""
         return tuple(
@@ -138,6 +167,9 @@ class Case:
         if instrument is None:
             raise Unknown("unknown_instrument", f"{symbol!r} is not an instrument of this desk")
         return instrument
+
+    def _taken(self, quote: Quote) -> Decimal:
+        return quote.ask if self.order.side is Side.BUY else quote.bid
 
     def _mark(self, symbol: str) -> Quote:
         mark = self.portfolio.mark(symbol)

@@ -1,48 +1,36 @@
-"""Does the order keep every rule of its account's book, and does the account still?"""
+"""Does the order keep every rule of its account's book?"""
 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from tmt.agents.compliance.case import Case, Finding, Unknown
-from tmt.agents.compliance.conduct_rules import MINUTE_NS
-from tmt.agents.compliance.config import ComplianceConfig, Mode
-from tmt.agents.compliance.rule_book import AnyRule, RuleBook
-from tmt.agents.compliance.rules import DailyLoss, LossRule
+from tmt.agents.compliance.config import ComplianceConfig, Mode, StrategyLimits
+from tmt.agents.compliance.history import History
+from tmt.agents.compliance.rule_book import RuleBook
+from tmt.agents.compliance.rules import MINUTE_NS
+from tmt.agents.compliance.strategy_limits import strategy_findings
+from tmt.agents.compliance.surveillance import Surveillance, remember
+from tmt.agents.compliance.suspension import Suspension
 from tmt.agents.verdict import Approve, Deny, Waterfall, shrinks_position
 from tmt.domain.money import ONE, ZERO
-from tmt.domain.session import day_bounds_ns
-from tmt.messages import (
-    AccountSuspended,
-    BarClosed,
-    BehaviourApproved,
-    ComplianceApproved,
-    Message,
-    OrderFilled,
-    ResumeTrading,
-)
+from tmt.domain.news import NewsCalendar
+from tmt.messages import AccountReinstated, AccountSuspended, BehaviourApproved, ComplianceApproved, Message
 from tmt.projections.portfolio import Portfolio
 
 APPROVALS_REMEMBERED: Final = 1024
 
 
-class Suspension(msgspec.Struct, frozen=True, kw_only=True):
-    """An account out of trading: until its day turns, or until a person resumes when `until_day_turns` is False."""
-
-    rule: str
-    since_ns: int
-    until_day_turns: bool
-
-
 class ComplianceState(msgspec.Struct, frozen=True, kw_only=True):
-    """By account: its newest suspension, and event times of its approvals within a minute, oldest first."""
+    """By account: its suspension, and event times of its approvals within a minute, oldest first; and the rest."""
 
     suspensions: dict[str, Suspension] = {}
     approvals_ns: dict[str, tuple[int, ...]] = {}
+    history: History = History()
+    surveillance: Surveillance = Surveillance()
 
 
 def decide(
@@ -50,6 +38,7 @@ def decide(
     approval: BehaviourApproved,
     portfolio: Portfolio,
     books: dict[str, RuleBook],
+    news: NewsCalendar,
     config: ComplianceConfig,
 ) -> Approve | Deny:
     """Judge one order. Orders that only shrink the position pass, from suspended accounts too."""
@@ -63,61 +52,46 @@ def decide(
         waterfall.passes("closing", order.quantity, held, "units")
         return waterfall.approves(order)
     try:
-        case, book = _open_case(state, approval, portfolio, books)
+        case, book, limits = _open_case(state, approval, portfolio, books, news, config)
+        return _judged(case, book, limits, state, waterfall, config.mode)
     except Unknown as unknown:
         return waterfall.denies_missing(unknown.reason, unknown.detail)
+
+
+def _judged(
+    case: Case, book: RuleBook, limits: StrategyLimits, state: ComplianceState, waterfall: Waterfall, mode: Mode
+) -> Approve | Deny:
+    order = case.order
     if order.instrument not in case.account.instruments:
         detail = f"{order.account} may not trade {order.instrument}"
-        return waterfall.denies("instrument_not_permitted", ZERO, ONE, "count", detail=detail)
-    suspension = suspension_in_force(state, order.account, portfolio)
+        return waterfall.denies("instrument_not_permitted", ZERO, ONE, "count", detail=detail, at_least=True)
+    suspension = state.suspensions.get(order.account)
     if suspension is not None:
         detail = f"{order.account} is suspended by {suspension.rule} and may only close"
         return waterfall.denies("account_suspended", ONE, ZERO, "count", detail=detail)
     waterfall.passes("account_suspended", ZERO, ZERO, "count")
+    for rule_id, finding in strategy_findings(limits, case):
+        denial = _apply(rule_id, finding, waterfall, refuses=True)
+        if denial is not None:
+            return denial
     for rule in book.rules:
-        denial = _apply(rule, case, waterfall, config.mode)
+        denial = _apply(rule.id, rule.check(case), waterfall, refuses=rule.hard or mode is Mode.STRICT)
         if denial is not None:
             return denial
     return waterfall.approves(order)
 
 
-def suspensions_due(
-    state: ComplianceState, message: BarClosed | OrderFilled, portfolio: Portfolio, books: dict[str, RuleBook]
-) -> Iterator[tuple[str, LossRule, Finding]]:
-    """Accounts whose equity is now beyond a hard loss limit and that are not suspended yet, with the rule broken.
-
-    A fill concerns its account, a bar every account that holds something.
-    An account that a person reinstated while it is still beyond its limit is due again at once.
-    """
-    for account in portfolio.accounts:
-        name, book = account.account_id, books.get(account.rule_book)
-        moved = name == message.account if isinstance(message, OrderFilled) else bool(portfolio.positions(name))
-        if book is None or not moved or suspension_in_force(state, name, portfolio) is not None:
-            continue
-        for rule in book.loss_rules():
-            try:
-                finding = rule.watch(name, portfolio)
-            except Unknown:
-                continue  # Equity that is not known denies every order already.
-            if finding.breach is not None:
-                yield name, rule, finding
-                break
-
-
-def suspension_in_force(state: ComplianceState, account: str, portfolio: Portfolio) -> Suspension | None:
-    """The suspension that binds the account at this moment."""
-    suspension = state.suspensions.get(account)
-    known = portfolio.account(account)
-    if suspension is None or known is None or not suspension.until_day_turns:
-        return suspension
-    _, day_end_ns = day_bounds_ns(known.day(), suspension.since_ns)
-    return suspension if portfolio.now_ns < day_end_ns else None
-
-
 def evolve(
-    state: ComplianceState, message: Message, portfolio: Portfolio, books: dict[str, RuleBook]
+    state: ComplianceState,
+    message: Message,
+    portfolio: Portfolio,
+    books: dict[str, RuleBook],
+    config: ComplianceConfig,
 ) -> ComplianceState:
-    """Remember suspensions, reinstatements and approvals."""
+    """Remember suspensions, reinstatements, approvals, and what rules and surveillance need of the past."""
+    history = state.history.after(message, portfolio)
+    if history is not state.history:
+        state = msgspec.structs.replace(state, history=history)
     match message:
         case ComplianceApproved():
             account, now_ns = message.order.account, message.occurred_at_ns
@@ -127,23 +101,26 @@ def evolve(
             newest = tuple(times_ns[-APPROVALS_REMEMBERED:])
             return msgspec.structs.replace(state, approvals_ns={**state.approvals_ns, account: newest})
         case AccountSuspended():
-            suspension = Suspension(
-                rule=message.rule,
-                since_ns=message.occurred_at_ns,
-                until_day_turns=_is_daily(message, portfolio, books),
-            )
-            suspensions = {**state.suspensions, message.account: suspension}
+            suspensions = {**state.suspensions, message.account: Suspension.of(message, portfolio, books)}
             return msgspec.structs.replace(state, suspensions=suspensions)
-        case ResumeTrading():
-            staying = {name: one for name, one in state.suspensions.items() if one.until_day_turns}
+        case AccountReinstated():
+            staying = {name: one for name, one in state.suspensions.items() if name != message.account}
             return msgspec.structs.replace(state, suspensions=staying)
         case _:
-            return state
+            remembered = remember(state.surveillance, message, config.surveillance)
+            if remembered is state.surveillance:
+                return state
+            return msgspec.structs.replace(state, surveillance=remembered)
 
 
 def _open_case(
-    state: ComplianceState, approval: BehaviourApproved, portfolio: Portfolio, books: dict[str, RuleBook]
-) -> tuple[Case, RuleBook]:
+    state: ComplianceState,
+    approval: BehaviourApproved,
+    portfolio: Portfolio,
+    books: dict[str, RuleBook],
+    news: NewsCalendar,
+    config: ComplianceConfig,
+) -> tuple[Case, RuleBook, StrategyLimits]:
     order = approval.order
     account = portfolio.account(order.account)
     if account is None:
@@ -153,33 +130,35 @@ def _open_case(
         raise Unknown(
             "no_rule_book", f"{order.account} is bound by the rule book {account.rule_book!r}, which is absent"
         )
+    limits = config.strategies.get(order.strategy)
+    if limits is None:
+        raise Unknown("no_strategy_limits", f"the strategy {order.strategy!r} has no limits")
     instrument = portfolio.instrument(order.instrument)
     if instrument is None:
         raise Unknown("unknown_instrument", f"{order.instrument!r} is not an instrument of this desk")
     equity = portfolio.equity(order.account)
     if equity is None or equity <= ZERO:
         raise Unknown("no_equity", f"the equity of {order.account} is {equity}")
-    approvals_ns = state.approvals_ns.get(order.account, ())
-    return Case(order, account, instrument, equity, portfolio, approvals_ns), book
+    case = Case(
+        order=order,
+        account=account,
+        instrument=instrument,
+        equity=equity,
+        portfolio=portfolio,
+        approvals_ns=state.approvals_ns.get(order.account, ()),
+        past_marks=state.history.marks.get(order.instrument, ()),
+        strategy_orders_today=state.history.orders_on(order.strategy, portfolio.now_ns),
+        news=news,
+    )
+    return case, book, limits
 
 
-def _apply(rule: AnyRule, case: Case, waterfall: Waterfall, mode: Mode) -> Deny | None:
-    try:
-        finding = rule.check(case)
-    except Unknown as unknown:
-        return waterfall.denies_missing(unknown.reason, unknown.detail)
-    measured, limit, unit = finding.measured, finding.limit, finding.unit
+def _apply(rule_id: str, finding: Finding, waterfall: Waterfall, *, refuses: bool) -> Deny | None:
+    measured, limit, unit, at_least = finding.measured, finding.limit, finding.unit, finding.at_least
     if finding.breach is None:
-        waterfall.passes(rule.id, measured, limit, unit)
-    elif rule.hard or mode is Mode.STRICT:
-        return waterfall.denies(rule.id, measured, limit, unit, detail=finding.breach)
+        waterfall.passes(rule_id, measured, limit, unit, at_least=at_least)
+    elif refuses:
+        return waterfall.denies(rule_id, measured, limit, unit, detail=finding.breach, at_least=at_least)
     else:
-        waterfall.warns(rule.id, measured, limit, unit)
+        waterfall.warns(rule_id, measured, limit, unit, at_least=at_least)
     return None
-
-
-def _is_daily(suspended: AccountSuspended, portfolio: Portfolio, books: dict[str, RuleBook]) -> bool:
-    account = portfolio.account(suspended.account)
-    book = None if account is None else books.get(account.rule_book)
-    rules = () if book is None else book.rules
-    return any(isinstance(rule, DailyLoss) and rule.id == suspended.rule for rule in rules)

@@ -11,8 +11,11 @@ from tmt.agents.compliance.conduct_rules import (
     MandatoryStop,
     NoHedging,
     OrderRate,
+    PermittedPersons,
     PriceCollar,
+    PriceDrift,
     RestrictedInstruments,
+    SelfCrossing,
     Sessions,
 )
 from tmt.agents.compliance.rules import (
@@ -20,11 +23,14 @@ from tmt.agents.compliance.rules import (
     Drawdown,
     Leverage,
     LossRule,
+    OrderNotionalMax,
+    OrderQuantityMax,
     PositionSizeMax,
     PositionsMax,
     RiskPerTrade,
     Rule,
 )
+from tmt.agents.compliance.timing_rules import MinimumHold, NewsBlackout
 
 AnyRule = (
     DailyLoss
@@ -39,6 +45,13 @@ AnyRule = (
     | PriceCollar
     | OrderRate
     | NoHedging
+    | OrderNotionalMax
+    | OrderQuantityMax
+    | PriceDrift
+    | SelfCrossing
+    | PermittedPersons
+    | NewsBlackout
+    | MinimumHold
 )
 
 REQUIRED: Final[tuple[type[Rule], ...]] = (DailyLoss, Drawdown, RiskPerTrade, Leverage)

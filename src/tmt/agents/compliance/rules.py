@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from tmt.agents.compliance.case import Case, Finding, Unknown
 from tmt.domain.money import ZERO, Exact, divide, fraction, positive
+from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.projections.portfolio import Portfolio
+
+MINUTE_NS: Final = 60 * NANOSECONDS_PER_SECOND
+MINUTES_REMEMBERED: Final = 60
+"""How far back the marks are known that a rule may ask for."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -41,9 +47,13 @@ class LossRule(Rule, frozen=True, kw_only=True):
 
     An order is judged by the equity that is left if it filled and every stop of the account were hit; the account
     itself is watched by its equity as it is.
+
+    Attributes:
+        flatten: an account that a hard limit suspends has its positions closed.
     """
 
     loss_fraction_max: Exact
+    flatten: bool = False
 
     def __post_init__(self) -> None:
         fraction("loss_fraction_max", self.loss_fraction_max)
@@ -51,6 +61,10 @@ class LossRule(Rule, frozen=True, kw_only=True):
     def reference_amount(self, account: str, portfolio: Portfolio) -> Decimal | None:
         """What the loss is measured from, in the account's currency; None when it is not known."""
         raise NotImplementedError
+
+    def allowed_amount(self, reference: Decimal, account: str, portfolio: Portfolio) -> Decimal:
+        """How far below the reference equity may be, in the account's currency."""
+        return self.loss_fraction_max * reference
 
     def check(self, case: Case) -> Finding:
         return self._measure(case.account.account_id, case.portfolio, case.equity_if_stopped)
@@ -70,11 +84,9 @@ class LossRule(Rule, frozen=True, kw_only=True):
         reference = self.reference_amount(account, portfolio)
         if reference is None or reference <= ZERO:
             raise Unknown("no_equity", f"{self.id} of {account} has no equity to be measured from")
-        loss = max(ZERO, reference - equity)
-        breach = None
-        if loss > self.loss_fraction_max * reference:
-            breach = f"{account} would be {loss} below {reference}: more than a fraction of {self.loss_fraction_max}"
-        return Finding(divide(loss, reference), self.loss_fraction_max, "fraction", breach)
+        loss, allowed = max(ZERO, reference - equity), self.allowed_amount(reference, account, portfolio)
+        breach = f"{account} would be {loss} below {reference}, {allowed} at most" if loss > allowed else None
+        return Finding(divide(loss, reference), divide(allowed, reference), "fraction", breach)
 
 
 class DailyLoss(LossRule, frozen=True, kw_only=True, tag="daily_loss"):
@@ -85,22 +97,43 @@ class DailyLoss(LossRule, frozen=True, kw_only=True, tag="daily_loss"):
 
 
 class DrawdownFrom(StrEnum):
-    """DEPOSIT keeps the floor where it was on the first day (static); PEAK lets it trail the highest equity."""
+    """DEPOSIT keeps the floor where it was on the first day (static); the others let it trail.
+
+    PEAK follows the highest equity at any moment, CLOSING_PEAK the highest with which a trading day has ended.
+    """
 
     DEPOSIT = "deposit"
     PEAK = "peak"
+    CLOSING_PEAK = "closing_peak"
 
 
 class Drawdown(LossRule, frozen=True, kw_only=True, tag="drawdown"):
-    """Fall from the deposit or from the peak. Suspends until a person resumes trading."""
+    """Fall from the deposit or from a peak. Suspends until a person reinstates the account.
+
+    Attributes:
+        locks_at_deposit: a floor that trails rises to the deposit and no further.
+    """
 
     measured_from: DrawdownFrom
+    locks_at_deposit: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.locks_at_deposit and self.measured_from is DrawdownFrom.DEPOSIT:
+            raise ValueError("locks_at_deposit must be false where measured_from is the deposit: its floor never moves")
 
     def reference_amount(self, account: str, portfolio: Portfolio) -> Decimal | None:
-        if self.measured_from is DrawdownFrom.PEAK:
-            return portfolio.peak_equity(account)
-        known = portfolio.account(account)
-        return None if known is None else known.deposit
+        match self.measured_from:
+            case DrawdownFrom.PEAK:
+                return portfolio.peak_equity(account)
+            case DrawdownFrom.CLOSING_PEAK:
+                return portfolio.closing_peak_equity(account)
+            case DrawdownFrom.DEPOSIT:
+                return _deposit(account, portfolio)
+
+    def allowed_amount(self, reference: Decimal, account: str, portfolio: Portfolio) -> Decimal:
+        allowed, deposit = super().allowed_amount(reference, account, portfolio), _deposit(account, portfolio)
+        return max(allowed, reference - deposit) if self.locks_at_deposit and deposit is not None else allowed
 
 
 class RiskPerTrade(Rule, frozen=True, kw_only=True, tag="risk_per_trade"):
@@ -113,6 +146,35 @@ class RiskPerTrade(Rule, frozen=True, kw_only=True, tag="risk_per_trade"):
 
     def check(self, case: Case) -> Finding:
         return _share_of_equity(case, case.risk_amount, self.equity_fraction_max, "fraction", "at risk")
+
+
+class OrderNotionalMax(Rule, frozen=True, kw_only=True, tag="order_notional_max"):
+    """Notional of one order, whole before it is cut into slices, in the account's currency."""
+
+    amount_max: Exact
+
+    def __post_init__(self) -> None:
+        positive("amount_max", self.amount_max)
+
+    def check(self, case: Case) -> Finding:
+        notional, currency = case.notional, case.account.currency
+        breach = f"its notional is {notional} {currency}" if notional > self.amount_max else None
+        return Finding(notional, self.amount_max, currency, breach)
+
+
+class OrderQuantityMax(Rule, frozen=True, kw_only=True, tag="order_quantity_max"):
+    """Size of one order, whole before it is cut into slices, in lots of its instrument."""
+
+    lots_max: int
+
+    def __post_init__(self) -> None:
+        if self.lots_max < 1:
+            raise ValueError(f"lots_max must be at least 1, was {self.lots_max}")
+
+    def check(self, case: Case) -> Finding:
+        lots = divide(case.order.quantity, case.instrument.lot_size)
+        breach = f"{lots} lots of {case.instrument.lot_size} at once" if lots > self.lots_max else None
+        return Finding(lots, Decimal(self.lots_max), "lots", breach)
 
 
 class PositionsMax(Rule, frozen=True, kw_only=True, tag="positions_max"):
@@ -154,6 +216,11 @@ class Leverage(Rule, frozen=True, kw_only=True, tag="leverage"):
     def check(self, case: Case) -> Finding:
         exposure = sum(case.exposures.values(), ZERO)
         return _share_of_equity(case, exposure, self.equity_ratio_max, "ratio", "of gross exposure")
+
+
+def _deposit(account: str, portfolio: Portfolio) -> Decimal | None:
+    known = portfolio.account(account)
+    return None if known is None else known.deposit
 
 
 def _share_of_equity(case: Case, amount: Decimal, limit: Decimal, unit: str, what: str) -> Finding:

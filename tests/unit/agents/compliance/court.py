@@ -5,16 +5,18 @@ from typing import Any
 
 import msgspec
 
-from tests.unit.agents.desk import CONFIG_HASH, Desk, make_order, make_quote
+from tests.unit.agents.desk import CONFIG_HASH, Desk, default_config, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.compliance import ComplianceAgent, ComplianceConfig, RuleBook
 from tmt.agents.compliance.config import Mode
 from tmt.agents.compliance.rule_book import REQUIRED, AnyRule
 from tmt.agents.compliance.rules import DailyLoss, Drawdown, DrawdownFrom, Leverage, RiskPerTrade
+from tmt.domain.news import NewsCalendar
 from tmt.domain.order import Order, Quote, Side
 
-STRICT = ComplianceConfig(approval_seconds=30, mode=Mode.STRICT)
-LENIENT = ComplianceConfig(approval_seconds=30, mode=Mode.LENIENT)
+STRICT = default_config(ComplianceConfig, "compliance", approval_seconds=30, mode=Mode.STRICT)
+LENIENT = default_config(ComplianceConfig, "compliance", approval_seconds=30, mode=Mode.LENIENT)
+NO_NEWS = NewsCalendar(events=())
 QUOTE = make_quote("1.0999", "1.1000")
 WIDE: tuple[AnyRule, ...] = (
     DailyLoss(id="daily_loss", hard=True, loss_fraction_max=Decimal(1)),
@@ -41,11 +43,18 @@ def reason(answer: m.Message) -> str:
 class Court:
     """The gate, a desk with a quote of EURUSD, and orders with ids of their own."""
 
-    def __init__(self, book: RuleBook, *, desk: Desk | None = None, config: ComplianceConfig = STRICT) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        *,
+        desk: Desk | None = None,
+        config: ComplianceConfig = STRICT,
+        news: NewsCalendar = NO_NEWS,
+    ) -> None:
         self.desk = Desk() if desk is None else desk
-        self.agent = ComplianceAgent(config, self.desk.portfolio, CONFIG_HASH, {book.name: book})
+        self.agent = ComplianceAgent(config, self.desk.portfolio, CONFIG_HASH, {book.name: book}, news)
         self._count = 0
-        self.desk.mark("EURUSD", "1.0999", "1.1000")
+        self.agent.handle(self.desk.mark("EURUSD", "1.0999", "1.1000"))
 
     def tell(self, message: m.Message) -> list[m.Message]:
         """Deliver a message and all that follows from it; every answer."""
@@ -66,7 +75,9 @@ class Court:
         }
         if isinstance(answer, m.ComplianceApproved):  # so that it does not work on and count in the next case
             nothing: dict[str, Any] = {"measured": Decimal(0), "limit": Decimal(0), "unit": "count"}
-            self.desk.say(m.OrderDenied, gate="test", reason="ended", detail="", checks=(), **ended, **nothing)
+            self.desk.say(
+                m.OrderDenied, gate="test", reason="ended", detail="", checks=(), config_hash="c", **ended, **nothing
+            )
         return answer
 
     def order(self, symbol: str, side: Side, quantity: str, quote: Quote = QUOTE, **fields: Any) -> m.Message:
@@ -78,10 +89,11 @@ class Court:
     def buy(self, quantity: str, **fields: Any) -> m.Message:
         return self.order("EURUSD", Side.BUY, quantity, **{"stop_loss": "1.0900", **fields})
 
-    def work(self, symbol: str, side: Side, quantity: str, price: str, *, stop: str) -> None:
+    def work(self, symbol: str, side: Side, quantity: str, price: str, *, stop: str | None, **fields: Any) -> None:
         """Leave an order working."""
         self._count += 1
-        order = make_order(symbol, side, quantity, make_quote(price), order_id=f"works-{self._count}", stop_loss=stop)
+        order_id = f"works-{self._count}"
+        order = make_order(symbol, side, quantity, make_quote(price), order_id=order_id, stop_loss=stop, **fields)
         if self.desk.portfolio.mark(symbol) is None:
             self.desk.mark(symbol, price)
         self.desk.approve(m.OrderReleased, order)

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.agents.compliance.court import LENIENT, QUOTE, WIDE, Court, book_with, reason, soft, without
+from tests.unit.agents.compliance.court import LENIENT, NO_NEWS, QUOTE, WIDE, Court, book_with, reason, soft, without
+from tests.unit.agents.compliance.test_books import HASHES
 from tests.unit.agents.desk import CONFIG_HASH, Desk, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.compliance import ComplianceAgent, ComplianceConfig, RuleBook
@@ -19,6 +20,9 @@ from tmt.domain.order import Side
 
 DAILY = DailyLoss(id="daily", hard=True, loss_fraction_max=Decimal("0.05"))
 FALL = Drawdown(id="fall", hard=True, loss_fraction_max=Decimal("0.10"), measured_from=DrawdownFrom.DEPOSIT)
+STRATEGY_RULES = tuple(
+    f"strategy_{name}" for name in ("order_notional", "orders", "instruments", "positions", "venues")
+)
 STOP = MandatoryStop(id="stop", hard=False)
 
 
@@ -34,7 +38,7 @@ def test_an_approval_names_book_version_and_every_rule() -> None:
     assert isinstance(answer, m.ComplianceApproved)
     assert (answer.rule_book, answer.rule_book_version, answer.config_hash) == ("default", 3, CONFIG_HASH)
     rules = [check.rule.removeprefix("compliance.") for check in answer.checks]
-    assert rules == ["approval_expired", "account_suspended", "stop", *(rule.id for rule in WIDE)]
+    assert rules == ["approval_expired", "account_suspended", *STRATEGY_RULES, "stop", *(rule.id for rule in WIDE)]
 
 
 def test_a_denial_names_the_rule_what_it_measured_and_its_limit() -> None:
@@ -129,39 +133,6 @@ def test_a_suspended_account_may_only_close() -> None:
     assert reason(court.order("SPY", Side.SELL, "1000")) == "account_suspended"
 
 
-def test_a_daily_suspension_lifts_when_the_accounts_day_turns_and_not_by_a_person() -> None:
-    court = Court(book_with(DAILY))
-    losing(court, 6000)
-    court.tell(court.desk.say(m.ResumeTrading, person="ann", reason="please"))
-    court.desk.pass_seconds(6399)  # 23:59:59
-    assert reason(court.buy("1000")) == "account_suspended"
-    court.desk.pass_seconds(1)
-    court.tell(court.desk.mark("SPY", "494"))
-    assert reason(court.buy("1000", stop_loss="1.0999")) == "daily"  # the stop of SPY at 400 is far beyond the limit
-    court.tell(court.desk.hold("SPY", Side.SELL, "1000", "494"))
-    assert reason(court.buy("1000")) == "approved"
-
-
-def test_a_drawdown_suspension_lasts_until_a_person_resumes() -> None:
-    court = Court(book_with(FALL))
-    court.desk.hold("SPY", Side.BUY, "1000", "500", stop="495")
-    [answer] = court.tell(court.desk.mark("SPY", "489.999"))
-    assert isinstance(answer, m.AccountSuspended)
-    court.tell(court.desk.mark("SPY", "510"))
-    court.desk.pass_seconds(7 * 86400)
-    assert reason(court.buy("1000")) == "account_suspended"
-    court.tell(court.desk.say(m.ResumeTrading, person="ann", reason="reviewed"))
-    court.desk.mark("SPY", "510")
-    assert reason(court.buy("1000")) == "approved"
-
-
-def test_an_account_resumed_beyond_its_limit_is_suspended_again() -> None:
-    court = Court(book_with(FALL))
-    assert len(losing(court, 11000)) == 1
-    court.tell(court.desk.say(m.ResumeTrading, person="ann", reason="too early"))
-    assert len(court.tell(court.desk.mark("SPY", "489"))) == 1
-
-
 def test_the_other_account_trades_on() -> None:
     court = Court(book_with(DAILY), desk=Desk(make_account("alpha"), make_account("beta")))
     losing(court, 6000)
@@ -218,13 +189,13 @@ def test_the_packaged_books_load_under_their_names() -> None:
     types = {"compliance": ComplianceConfig, "rule_books": dict[str, RuleBook]}
     loaded = load(types, directory=None, environment={}).sections
     books = loaded["rule_books"]
-    assert sorted(books) == ["default", "fifo-no-hedging", "static-drawdown", "trailing-drawdown"]
+    assert sorted(books) == sorted({name for name, _ in HASHES})
     assert all(book.name == name for name, book in books.items())
-    agent = ComplianceAgent(loaded["compliance"], Desk().portfolio, CONFIG_HASH, books)
+    agent = ComplianceAgent(loaded["compliance"], Desk().portfolio, CONFIG_HASH, books, NO_NEWS)
     assert agent.handle(Desk().mark("EURUSD", "1.1")) == []
 
 
-@pytest.mark.parametrize("name", ["default", "fifo-no-hedging", "static-drawdown", "trailing-drawdown"])
+@pytest.mark.parametrize("name", sorted({name for name, _ in HASHES}))
 def test_every_packaged_book_approves_an_ordinary_order(name: str) -> None:
     book = load({"rule_books": dict[str, RuleBook]}, directory=None, environment={}).sections["rule_books"][name]
     court = Court(book, desk=Desk(make_account(rule_book=name)))
