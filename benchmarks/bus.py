@@ -42,7 +42,14 @@ _OUR_SETTINGS: Final[dict[str, Any]] = {
 
 
 def config(bootstrap: str, prefix: str) -> BusConfig:
-    return BusConfig(bootstrap=bootstrap, prefix=prefix, replication=1, resend_milliseconds=250, patience_seconds=60, urgent_patience_milliseconds=50)
+    return BusConfig(
+        bootstrap=bootstrap,
+        prefix=prefix,
+        replication=1,
+        resend_milliseconds=250,
+        patience_seconds=60,
+        urgent_patience_milliseconds=50,
+    )
 
 
 def send(who: str, bus: BusConfig, size: int, count: int, per_second: float) -> None:

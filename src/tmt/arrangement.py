@@ -9,7 +9,6 @@ from tmt.ports.agent_path import AgentPath
 from tmt.remote import RemoteAgent
 from tmt.topology import PATH, AgentParts, build_agents
 
-
 BEHIND_MAX: Final = 100
 """Messages by which an agent may be behind the log and count as there again."""
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from tmt import __version__
 from tmt import messages as m
+from tmt.absence import ENGINE
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.agents.execution import ExecutionAgent
@@ -20,6 +21,7 @@ from tmt.domain.money import ZERO
 from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.position import Position
 from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.domain.stop import CLOSING_ATTEMPTS_MAX
 from tmt.engine.reconciliation import Reconciliation
 from tmt.errors import ConfigError, InputError, InvariantBroken
 from tmt.market.bar import Timeframe
@@ -30,13 +32,15 @@ from tmt.ports.clock import Clock
 from tmt.ports.event_log import EventLog
 from tmt.ports.feed import Feed
 from tmt.projections.portfolio import Portfolio
+from tmt.projections.reach import is_closing, positions_in
 from tmt.runner import Runner
 from tmt.timeline import BarTouch, Timeline
-from tmt.topology import AgentParts
+from tmt.topology import PATH, AgentParts
 from tmt.venue.paper import PaperVenue
 from tmt.watch import Watch
 
 COMMITS_PER_SNAPSHOT: Final = 64
+GATES: Final = frozenset(place.name for place in PATH if place.denies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Desk:
                 where=f"{len(breaches)} breaches",
                 fix="keep the book as it is and report it; start a new one with `tmt book new NAME`",
             )
-        self._end_stop()
+        self._flatten()
         self._begin_session()
         return Recovery(resumed=former is not None, events_compared=compared)
 
@@ -115,7 +119,7 @@ class Desk:
             )
 
     def _ended_cleanly(self) -> bool:
-        saved = self.log.load_snapshot(self._parts.owner)
+        saved = self.log.load_snapshot(self._parts.arrangement.owner())
         return saved is not None and saved[0] == self.log.head()
 
     def _begin_session(self) -> None:
@@ -154,6 +158,7 @@ class Desk:
     def take(self, batch: MarketBatch) -> None:
         """Run a batch; its rows and all that follows are durable when it returns."""
         self.runner.step(m.MarketDataReceived.of("feed", batch))
+        self._flatten()
         self._commit()
 
     def command(self, message: m.Message) -> bool:
@@ -161,8 +166,7 @@ class Desk:
         if self.runner.knows(message.message_id):
             return False
         self.runner.step(message)
-        if isinstance(message, m.StopTrading):
-            self._flatten(message)
+        self._flatten()
         self._commit()
         return True
 
@@ -170,6 +174,15 @@ class Desk:
         """Event time has reached `time_ns` without market data: close what is due. Logged only if something was."""
         if self.runner.timeline.is_due(time_ns):
             self.runner.pass_time(time_ns)
+            self._flatten()
+            self._commit()
+
+    def tend(self) -> None:
+        """Ask agents that were lost again once they have come as far as the log; and end the stops they kept waiting."""
+        for name in sorted(self.runner.lost & self._parts.arrangement.come_up(self.log.head())):
+            number = str(self.runner.counts.get(m.AgentReturned.__name__, 0))
+            self.runner.step(m.AgentReturned.root(ENGINE, self.runner.timeline.now_ns, name, number, agent=name))
+            self._flatten()
             self._commit()
 
     def _commit(self) -> None:
@@ -178,27 +191,30 @@ class Desk:
         if self._commits % COMMITS_PER_SNAPSHOT == 0:
             self.runner.save()
 
-    def _flatten(self, stop: m.StopTrading) -> None:
-        for proposal in self._closing_proposals(stop) if stop.flatten else ():
-            if not self.runner.knows(proposal.message_id):
-                self.runner.step(proposal)
+    def _flatten(self) -> None:
+        """Propose to close what a stop that flattens covers and nothing is closing yet, a bounded number of times.
 
-    def _end_stop(self) -> None:
-        # Where every message is durable by itself, a crash may have come between a stop and its closing orders.
-        newest: m.Message | None = None
-        for recorded in self.log.read(types=("StopTrading", "ResumeTrading")):
-            newest = m.decode(recorded.body)
-        if isinstance(newest, m.StopTrading):
-            self._flatten(newest)
+        A position may come after the stop, by an entry that filled before its cancel; and a proposal may be refused.
+        Where every message is durable by itself, a crash may have come between a stop and its proposals. Nothing is
+        proposed while a gate is lost, which would deny it.
+        """
+        if self.runner.lost & GATES:
+            return
+        for stop in [each for each in self.runner.watch.state.stops if each.level.flattens]:
+            for position in positions_in(stop.scope, self.portfolio):
+                if not is_closing(self.portfolio, position):
+                    self._propose_closing(stop, position)
 
-    def _closing_proposals(self, stop: m.StopTrading) -> list[m.OrderProposed]:
-        # They pass the gates like any other order, and come in the step of the stop that asked for them.
-        return [
-            m.OrderProposed.caused_by(
+    def _propose_closing(self, stop: m.StopTrading, position: Position) -> None:
+        # They pass the gates like any other order.
+        for attempt in range(CLOSING_ATTEMPTS_MAX):
+            proposal = m.OrderProposed.caused_by(
                 stop,
                 "desk",
                 position.account,
                 position.instrument,
+                str(attempt),
+                occurred_at_ns=self.runner.timeline.now_ns,
                 account=position.account,
                 instrument=position.instrument,
                 side=Side.SELL if position.quantity > ZERO else Side.BUY,
@@ -209,14 +225,9 @@ class Desk:
                 strategy="operator",
                 reduce_only=True,
             )
-            for account in self.portfolio.accounts
-            for position in self.portfolio.positions(account.account_id)
-            if not self._is_closing(position)
-        ]
-
-    def _is_closing(self, position: Position) -> bool:
-        working = self.portfolio.working(position.account)
-        return any(each.order.reduce_only and each.order.instrument == position.instrument for each in working)
+            if not self.runner.knows(proposal.message_id):
+                self.runner.step(proposal)
+                return
 
     def close(self) -> None:
         """Write what is finished, keep a snapshot, release the book. Closing twice is allowed."""
@@ -237,7 +248,7 @@ class _Parts:
     mode: str
     seed: int
     config_hash: str
-    owner: str
+    arrangement: Arrangement
 
 
 def last_session(log: EventLog) -> m.SessionStarted | None:
@@ -303,7 +314,7 @@ def desk_over(
         mode=mode,
         seed=seed,
         config_hash=loaded.hash,
-        owner=arrangement.owner(),
+        arrangement=arrangement,
     )
     return Desk(parts, runner)
 
@@ -351,16 +362,16 @@ def _build_runner(
     reconciliation = Reconciliation(venue, tracker, portfolio, runner.watch)
     bus.subscribe(reconciliation.consumes, reconciliation.handle)
     stale_after_seconds = max(market.stale_after_seconds, 3 * feed.bar_seconds)
-    runner.attach(
-        Timeline(
-            bars,
-            venue,
-            feed.expected,
-            stale_after_seconds * NANOSECONDS_PER_SECOND,
-            bus.publish,
-            one_row_at_a_time=arrangement.oracle,
-        )
+    timeline = Timeline(
+        bars,
+        venue,
+        feed.expected,
+        stale_after_seconds * NANOSECONDS_PER_SECOND,
+        bus.publish,
+        one_row_at_a_time=arrangement.oracle,
     )
+    bus.subscribe(timeline.consumes, timeline.handle)
+    runner.attach(timeline)
     return runner
 
 

@@ -65,7 +65,14 @@ class Breach(NamedTuple):
 
 
 class OrderRecord(msgspec.Struct, kw_only=True):
-    """One order on its way through the gates."""
+    """One order on its way through the gates.
+
+    Attributes:
+        submitted: whether its release is used up: it went out whole, or its schedule started.
+        slice_id: message id of the newest `SliceDue` of its schedule, which its next slice must follow from; empty when
+            none is to go out: before the first, after each slice, and after the end.
+        sent: units that went out, whole or in slices.
+    """
 
     account: str
     instrument: str
@@ -76,10 +83,16 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     expires_at_ns: int
     denied: bool = False
     submitted: bool = False
+    slice_id: str = ""
+    sent: Exact = ZERO
 
 
 class VenueRecord(msgspec.Struct, kw_only=True):
-    """One order at the venue. `entry_id` is empty but for the exits of a bracket."""
+    """One order at the venue. `entry_id` is empty but for the exits of a bracket.
+
+    Attributes:
+        stop_price, sign: of a protective stop that works; `sign` is 1 when it buys. None and 0 for all others.
+    """
 
     order_id: str
     entry_id: str
@@ -87,15 +100,18 @@ class VenueRecord(msgspec.Struct, kw_only=True):
     quantity: Exact
     filled: Exact = ZERO
     fill_ids: list[str] = []
+    stop_price: Exact | None = None
+    sign: int = 0
 
 
 class WatchState(msgspec.Struct, kw_only=True):
-    """The fold. Breakers are keyed "tier/scope"; units "account/symbol"."""
+    """The fold. Breakers are keyed "tier/scope"; units "account/symbol"; `stops` are those that nobody has lifted."""
 
     orders: dict[str, OrderRecord] = {}
     venue: dict[str, VenueRecord] = {}
     breakers: dict[str, str] = {}
     by_person: list[str] = []
+    stops: list[m.StopTrading] = []
     units: dict[str, Exact] = {}
     now_ns: int = 0
 
@@ -206,36 +222,56 @@ def _not_overfilled(state: WatchState, fill: m.OrderFilled, books: Books) -> Ite
         )
 
 
-@invariant("O3", "a release is submitted once, under one id", m.OrderSubmitted)
-def _submitted_once(state: WatchState, submit: m.OrderSubmitted, books: Books) -> Iterator[str]:
+@invariant("O3", "a release is submitted once, under one id", m.OrderSubmitted, m.ScheduleStarted)
+def _submitted_once(state: WatchState, submit: m.OrderSubmitted | m.ScheduleStarted, books: Books) -> Iterator[str]:
     record = state.orders.get(submit.order.order_id)
     if record is not None and record.submitted:
         yield f"order {submit.order.order_id} was submitted twice"
-    if submit.client_order_id in state.venue:
+    if isinstance(submit, m.OrderSubmitted) and submit.client_order_id in state.venue:
         yield f"client order id {submit.client_order_id} was used before"
 
 
 @invariant(
-    "O4", "a submission is what was released: same account, instrument, side, no more quantity", m.OrderSubmitted
+    "O4",
+    "a submission is what was released: same account, instrument, side, no more quantity, all slices together",
+    m.OrderSubmitted,
+    m.ScheduleStarted,
 )
-def _as_released(state: WatchState, submit: m.OrderSubmitted, books: Books) -> Iterator[str]:
-    record = state.orders.get(submit.order.order_id)
+def _as_released(state: WatchState, submit: m.OrderSubmitted | m.ScheduleStarted, books: Books) -> Iterator[str]:
+    order = submit.order
+    record = state.orders.get(order.parent_id or order.order_id)
     if record is None:
         return
-    order = submit.order
     if (order.account, order.instrument, order.side) != (record.account, record.instrument, record.side):
         yield f"order {order.order_id} changed its account, instrument or side on the way"
-    if order.quantity > record.quantity:
-        yield f"order {order.order_id} of {order.quantity} exceeds the {record.quantity} released"
+    released = record.quantity - record.sent if order.parent_id else record.quantity
+    if order.quantity > released:
+        yield f"order {order.order_id} of {order.quantity} exceeds the {released} released"
+
+
+@invariant("O9", "a protective stop only moves nearer to the market", m.ReplaceSubmitted, m.OrderReplaced)
+def _stop_only_nearer(state: WatchState, change: m.ReplaceSubmitted | m.OrderReplaced, books: Books) -> Iterator[str]:
+    record = state.venue.get(change.client_order_id)
+    if record is None or record.stop_price is None or change.stop_price is None:
+        return
+    if (change.stop_price - record.stop_price) * record.sign > ZERO:
+        yield f"the stop {change.client_order_id} moved away from {record.stop_price} to {change.stop_price}"
 
 
 # Approvals
 
 
-@invariant("A1", "every submission has the whole chain of approvals behind it", *STAGES, m.OrderSubmitted)
+@invariant(
+    "A1", "every submission has the whole chain of approvals behind it", *STAGES, m.OrderSubmitted, m.ScheduleStarted
+)
 def _whole_chain(state: WatchState, message: Any, books: Books) -> Iterator[str]:
+    if message.order.parent_id:
+        parent = state.orders.get(message.order.parent_id)
+        if parent is None or not parent.slice_id or message.causation_id != parent.slice_id:
+            yield f"order {message.order.order_id} is no slice that was due of a released order"
+        return
     record = state.orders.get(message.order.order_id)
-    if isinstance(message, m.OrderSubmitted):
+    if isinstance(message, m.OrderSubmitted | m.ScheduleStarted):
         if record is None or record.stage != len(STAGES) - 1 or message.causation_id != record.approval_id:
             yield f"order {message.order.order_id} was submitted without its release"
         return
@@ -258,16 +294,16 @@ def _never_grows(state: WatchState, approval: m.GateApproval, books: Books) -> I
         yield f"order {order.order_id} changed its account, instrument or side"
 
 
-@invariant("A3", "an approval is used before it expires", *STAGES, m.OrderSubmitted)
+@invariant("A3", "an approval is used before it expires", *STAGES, m.OrderSubmitted, m.ScheduleStarted)
 def _not_expired(state: WatchState, message: Any, books: Books) -> Iterator[str]:
     record = state.orders.get(message.order.order_id)
     if record is not None and message.occurred_at_ns > record.expires_at_ns:
         yield f"the approval of order {message.order.order_id} was used after it expired"
 
 
-@invariant("A6", "a denial is final", *STAGES, m.OrderSubmitted)
+@invariant("A6", "a denial is final", *STAGES, m.OrderSubmitted, m.ScheduleStarted)
 def _denial_is_final(state: WatchState, message: Any, books: Books) -> Iterator[str]:
-    record = state.orders.get(message.order.order_id)
+    record = state.orders.get(message.order.parent_id or message.order.order_id)
     if record is not None and record.denied:
         yield f"{type(message).__name__} of order {message.order.order_id} after its denial"
 
@@ -276,18 +312,50 @@ def _denial_is_final(state: WatchState, message: Any, books: Books) -> Iterator[
 
 
 @invariant(
-    "B1", "while a breaker is open or reducing, only orders that shrink a position are released", m.OrderReleased
+    "B1",
+    "while a breaker is open or reducing, only orders that shrink a position are released, and no slices go out",
+    m.OrderReleased,
+    m.OrderSubmitted,
 )
-def _open_breaker_admits_nothing(state: WatchState, release: m.OrderReleased, books: Books) -> Iterator[str]:
+def _open_breaker_admits_nothing(
+    state: WatchState, release: m.OrderReleased | m.OrderSubmitted, books: Books
+) -> Iterator[str]:
     order = release.order
+    if isinstance(release, m.OrderSubmitted) and not order.parent_id:
+        return
     held = books.position(order.account, order.instrument).quantity
     if held * order.side.sign < ZERO and order.quantity <= abs(held):
         return
-    scopes = ("system/desk", f"account/{order.account}", f"agent/{order.strategy}", f"agent/feed:{order.instrument}")
+    venue = _venue_of(books, order.account)
+    scopes = (
+        "system/desk",
+        f"account/{order.account}",
+        f"agent/{order.strategy}",
+        f"agent/instrument:{order.instrument}",
+        f"agent/venue:{venue}",
+    )
     for scope in scopes:
         found = state.breakers.get(scope, "missing" if scope.startswith(("system", "account")) else "closed")
         if found in ("open", "reducing", "missing"):
             yield f"order {order.order_id} was released while breaker {scope} was {found}"
+
+
+@invariant(
+    "B6", "after an emergency stop nothing that opens is released in its scope until it is lifted", m.OrderReleased
+)
+def _stop_holds(state: WatchState, release: m.OrderReleased, books: Books) -> Iterator[str]:
+    order = release.order
+    held = books.position(order.account, order.instrument).quantity
+    if held * order.side.sign < ZERO and order.quantity <= abs(held):
+        return
+    venue = _venue_of(books, order.account)
+    for stop in state.stops:
+        if stop.scope.covers(account=order.account, strategy=order.strategy, instrument=order.instrument, venue=venue):
+            yield f"order {order.order_id} was released after the stop of {stop.scope.breaker} by {stop.person}"
+
+
+def _venue_of(books: Books, account: str) -> str:
+    return next((each.venue for each in books.accounts if each.account_id == account), "")
 
 
 @invariant("B4", "what only a person may lift is lifted by a person", m.BreakerHalfOpened, m.BreakerClosed)
@@ -300,7 +368,9 @@ def _person_lifts(state: WatchState, change: m.BreakerTransition, books: Books) 
 # Log
 
 
-@invariant("L9", "every answer names a cause other than itself", *m.GATES, *m.SUBMISSIONS, *m.VENUE_EVENTS)
+@invariant(
+    "L9", "every answer names a cause other than itself", *m.GATES, *m.SUBMISSIONS, *m.SCHEDULES, *m.VENUE_EVENTS
+)
 def _has_cause(state: WatchState, message: m.Message, books: Books) -> Iterator[str]:
     if not message.causation_id or message.causation_id == message.message_id:
         yield f"{type(message).__name__} {message.message_id} has no cause"

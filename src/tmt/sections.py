@@ -15,9 +15,14 @@ from tmt.adapters.feed.config import FeedsConfig
 from tmt.adapters.postgres.config import StoresConfig
 from tmt.config import Loaded, load
 from tmt.config.flags import Flag, percent, switch, verbatim
+from tmt.config.source import did_you_mean
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
+from tmt.domain.news import NewsCalendar
+from tmt.domain.session import SessionHours
+from tmt.domain.trading_calendar import TradingCalendar
 from tmt.engine.config import EngineConfig
+from tmt.errors import ConfigError
 from tmt.market.config import MarketConfig
 from tmt.market.simulator import SimulatorConfig
 from tmt.observability.config import TelemetryConfig
@@ -66,8 +71,10 @@ SERVICES: Final[dict[str, Any]] = {
 """Sections that say where and how the desk runs. What is decided does not depend on them."""
 
 SECTIONS: Final[dict[str, Any]] = {
+    "calendars": dict[str, TradingCalendar],
     "instruments": InstrumentsConfig,
     "accounts": AccountsConfig,
+    "news": NewsCalendar,
     "market": MarketConfig,
     "feeds": FeedsConfig,
     "simulator": SimulatorConfig,
@@ -104,4 +111,32 @@ def load_config(
         overrides=overrides,
         services=tuple(SERVICES),
         flags=FLAGS,
+        complete=with_calendars,
     )
+
+
+def with_calendars(sections: dict[str, Any]) -> dict[str, Any]:
+    """The sections with the days of the calendar that each session names, so that whoever reads it needs no other.
+
+    Raises:
+        ConfigError: when there is no such calendar, or it is in another time zone.
+    """
+    instruments = tuple(
+        msgspec.structs.replace(each, session=_in_calendar(each, sections["calendars"]))
+        for each in sections["instruments"].instruments
+    )
+    return {**sections, "instruments": InstrumentsConfig(instruments=instruments)}
+
+
+def _in_calendar(instrument: Instrument, calendars: Mapping[str, TradingCalendar]) -> SessionHours:
+    session, where = instrument.session, f"session.calendar of {instrument.symbol}"
+    if not session.calendar:
+        return session
+    calendar = calendars.get(session.calendar)
+    if calendar is None:
+        fix = did_you_mean(session.calendar, calendars)
+        raise ConfigError("TMT-C006", f"there is no calendar {session.calendar!r}", where=where, fix=fix)
+    try:
+        return calendar.applied(session)
+    except ValueError as error:
+        raise ConfigError("TMT-C006", str(error), where=where, fix="name a calendar of the session's zone") from error

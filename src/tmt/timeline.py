@@ -1,6 +1,7 @@
 """The event-time loop: rows of market data, ends of bars, arrivals at the venue and staleness, each in its order.
 
-What happens at one instant happens in this order: bars end, feeds grow stale, the venue acts, then the row is seen.
+What happens at one instant happens in this order: bars end, feeds grow stale, slices are due, the venue acts, then the
+row is seen. So a slice knows the bar that ends with it, and goes out before anything else reaches the venue.
 The result depends on the rows alone, never on how they were cut into batches or how often time was advanced.
 """
 
@@ -16,7 +17,16 @@ from tmt.domain.session import SessionHours
 from tmt.market import kernel
 from tmt.market.bars import Bars, BarsSnapshot
 from tmt.market.batch import COLUMNS, MarketBatch
-from tmt.messages import BarClosed, FeedGapFound, FeedRecovered, FeedStale, Message
+from tmt.messages import (
+    BarClosed,
+    FeedGapFound,
+    FeedRecovered,
+    FeedStale,
+    Message,
+    ScheduleEnded,
+    ScheduleStarted,
+    SliceDue,
+)
 from tmt.ports.venue import MatchingVenue, TouchQuote
 
 NEVER_NS = 2**63 - 1
@@ -38,16 +48,45 @@ class BarTouch:
         return None if row[kernel.SEQUENCE] < 0 else TouchQuote(*row[: kernel.ASK_SIZE + 1])
 
 
+class SliceAlarm(msgspec.Struct, frozen=True, kw_only=True):
+    """The next slice of a parent that is being worked: its `number`, and what began it."""
+
+    started: ScheduleStarted
+    number: int = 0
+
+    @property
+    def due_ns(self) -> int:
+        """When it rings: never before the schedule has started; `NEVER_NS` after the last slice."""
+        schedule = self.started.order.schedule
+        if schedule is None or self.number >= len(schedule.slices):
+            return NEVER_NS
+        return max(schedule.slices[self.number].due_ns, self.started.occurred_at_ns)
+
+    def ring(self, due_ns: int) -> SliceDue:
+        """What it says."""
+        order = self.started.order
+        return SliceDue.caused_by(
+            self.started,
+            "market",
+            str(self.number),
+            occurred_at_ns=due_ns,
+            order_id=order.order_id,
+            account=order.account,
+            number=self.number,
+        )
+
+
 class TimelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """State of a `Timeline`."""
 
     bars: BarsSnapshot
     now_ns: int
     stale_at_ns: list[int]
+    alarms: list[SliceAlarm] = []
 
 
 class Timeline:
-    """Moves event time forward and says what happens.
+    """Moves event time forward and says what happens. Hears of schedules, to say when their slices are due.
 
     Args:
         bars: the open bars; their state is the kernel's.
@@ -57,6 +96,8 @@ class Timeline:
         emit: takes each message at once, and everything that follows from it.
         one_row_at_a_time: the oracle: every row goes through plain Python, bounds or not.
     """
+
+    consumes: tuple[type[Message], ...] = (ScheduleStarted, ScheduleEnded)
 
     def __init__(
         self,
@@ -76,7 +117,21 @@ class Timeline:
         self._oracle = one_row_at_a_time
         self._symbols = [instrument.symbol for instrument in bars.instruments]
         self._stale_at_ns = [NEVER_NS] * len(self._symbols)
+        self._alarms: dict[str, SliceAlarm] = {}
+        self._slice_due_ns = NEVER_NS
         self.now_ns = 0
+
+    def handle(self, message: Message) -> list[Message]:
+        """Set or clear the alarm of a parent order; answers nothing."""
+        match message:
+            case ScheduleStarted():
+                self._alarms[message.order.order_id] = SliceAlarm(started=message)
+            case ScheduleEnded():
+                self._alarms.pop(message.order_id, None)
+            case _:
+                raise AssertionError(f"the timeline does not take {type(message).__name__}")
+        self._wind_alarms()
+        return []
 
     def advance(self, time_ns: int) -> None:
         """Let everything happen that is due at or before `time_ns`. A time already passed changes nothing."""
@@ -139,6 +194,7 @@ class Timeline:
         return min(
             NEVER_NS if bar_end is None else bar_end,
             NEVER_NS if venue_due is None else venue_due,
+            self._slice_due_ns,
             *self._stale_at_ns,
         )
 
@@ -152,8 +208,22 @@ class Timeline:
                 self.refresh_bounds()
         elif due_ns in self._stale_at_ns:
             self._check_stale(self._stale_at_ns.index(due_ns), due_ns)
+        elif self._slice_due_ns == due_ns:
+            self._ring(due_ns)
         else:
             self._say(self._venue.on_time(due_ns))
+
+    def _ring(self, due_ns: int) -> None:
+        # Of several that are due at once, the parent that started first comes first.
+        order_id = next(id_ for id_, alarm in self._alarms.items() if alarm.due_ns == due_ns)
+        alarm = self._alarms[order_id]
+        self._alarms[order_id] = SliceAlarm(started=alarm.started, number=alarm.number + 1)
+        self._wind_alarms()
+        self._emit(alarm.ring(due_ns))
+        self.refresh_bounds()
+
+    def _wind_alarms(self) -> None:
+        self._slice_due_ns = min((alarm.due_ns for alarm in self._alarms.values()), default=NEVER_NS)
 
     def _check_stale(self, index: int, due_ns: int) -> None:
         last_ns = int(self._bars.state[index, kernel.TIME_NS])
@@ -181,13 +251,20 @@ class Timeline:
 
     def snapshot(self) -> TimelineSnapshot:
         """All state, for a store."""
-        return TimelineSnapshot(bars=self._bars.snapshot(), now_ns=self.now_ns, stale_at_ns=list(self._stale_at_ns))
+        return TimelineSnapshot(
+            bars=self._bars.snapshot(),
+            now_ns=self.now_ns,
+            stale_at_ns=list(self._stale_at_ns),
+            alarms=list(self._alarms.values()),
+        )
 
     def restore(self, saved: TimelineSnapshot) -> None:
         """Become what `snapshot` saved."""
         self._bars.restore(saved.bars)
         self.now_ns = saved.now_ns
         self._stale_at_ns = list(saved.stale_at_ns)
+        self._alarms = {alarm.started.order.order_id: alarm for alarm in saved.alarms}
+        self._wind_alarms()
         for symbol in self._symbols:
             low, high = self._venue.bounds(symbol)
             state = self._bars.state[self._symbols.index(symbol)]

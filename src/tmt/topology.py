@@ -59,7 +59,15 @@ PATH: Final = (
         False,
         lambda parts: WyckoffAgent(parts.sections["wyckoff"]),
     ),
-    Place("aria", "ARIA, adaptive risk", AriaAgent, m.SignalRaised, m.OrderSized, True, _gate(AriaAgent, "aria")),
+    Place(
+        "aria",
+        "ARIA, adaptive risk",
+        AriaAgent,
+        m.SignalRaised,
+        m.OrderSized,
+        True,
+        lambda parts: AriaAgent(parts.sections["aria"], parts.portfolio, parts.config_hash, parts.sections["news"]),
+    ),
     Place(
         "anti_correlation",
         "Anti-correlation",
@@ -86,7 +94,11 @@ PATH: Final = (
         m.ComplianceApproved,
         True,
         lambda parts: ComplianceAgent(
-            parts.sections["compliance"], parts.portfolio, parts.config_hash, parts.sections["rule_books"]
+            parts.sections["compliance"],
+            parts.portfolio,
+            parts.config_hash,
+            parts.sections["rule_books"],
+            parts.sections["news"],
         ),
     ),
     Place(
@@ -105,7 +117,7 @@ PATH: Final = (
         m.OrderReleased,
         m.OrderSubmitted,
         True,
-        lambda parts: ExecutionAgent(parts.sections["execution"], parts.portfolio),
+        _gate(ExecutionAgent, "execution"),
     ),
     Place(
         "improvement",
@@ -176,4 +188,4 @@ def _said_outside(kind: type[m.Message]) -> list[str]:
 def _heard_outside(kind: type[m.Message]) -> list[str]:
     if kind in m.SUBMISSIONS:
         return ["venue"]
-    return ["timeline"] if kind in (m.MarketDataReceived, m.TimeAdvanced) else []
+    return ["timeline"] if kind in (m.MarketDataReceived, m.TimeAdvanced, *m.SCHEDULES) else []

@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def prepare(name: str) -> None:
     """What an example takes for granted."""
-    if name in {"why", "why-not", "status", "parity"}:
+    if name in {"why", "why-not", "status", "parity", "report daily"}:
         assert run(["replay", "quotes.csv", "--instrument", "EURUSD", "--book", "main"]) == 0
     if name.startswith("book"):
         assert run(["book", "new", "main"]) == 0

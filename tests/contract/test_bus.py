@@ -7,6 +7,7 @@ import pytest
 from tests.unit.core.samples import START_NS
 from tmt import messages as m
 from tmt.adapters.bus.in_process import InProcessBus
+from tmt.domain.stop import StopLevel
 from tmt.errors import BusUnavailable
 from tmt.ports.bus import Bus, Handler
 
@@ -23,7 +24,7 @@ def tick(*key: str) -> m.TimeAdvanced:
 
 
 def news(cause: m.Message, name: str) -> m.StopTrading:
-    return m.StopTrading.caused_by(cause, "test", name, person="ann", reason=name, flatten=False)
+    return m.StopTrading.caused_by(cause, "test", name, person="ann", reason=name, role="risk", level=StopLevel.CANCEL)
 
 
 def name_of(message: m.Message) -> str:

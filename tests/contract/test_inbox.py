@@ -9,6 +9,7 @@ from tmt import messages as m
 from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.adapters.inbox.sqlite import SqliteInbox
 from tmt.adapters.postgres import Database
+from tmt.domain.stop import StopLevel
 from tmt.ports.inbox import PENDING_MAX, Inbox
 
 Open = Callable[[], Inbox]
@@ -33,7 +34,9 @@ def inbox(open_inbox: Open) -> Iterator[Inbox]:
 
 
 def stop(number: int) -> m.StopTrading:
-    return m.StopTrading.root("ann", 0, "ann", str(number), person="ann", reason=f"reason {number}", flatten=False)
+    return m.StopTrading.root(
+        "ann", 0, "ann", str(number), person="ann", reason=f"reason {number}", role="risk", level=StopLevel.CANCEL
+    )
 
 
 def reasons(inbox: Inbox) -> list[str]:

@@ -15,6 +15,7 @@ from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.adapters.postgres import Database, migration
 from tmt.adapters.postgres.database import Connection, newest_revision
+from tmt.domain.stop import StopLevel
 from tmt.errors import OutcomeUnknown, StoreUnavailable
 from tmt.ports.event_log import Entry
 
@@ -236,6 +237,6 @@ def test_a_command_whose_answer_is_lost_is_put_once(
         inbox = PostgresInbox(behind)
         inbox.pending()
         cable.cut_before_answer()
-        inbox.put(m.StopTrading.root("ann", 0, "1", person="ann", reason="a test", flatten=False))
+        inbox.put(m.StopTrading.root("ann", 0, "1", person="ann", reason="a test", role="risk", level=StopLevel.CANCEL))
         assert len(inbox.pending()) == 1
         behind.close()

@@ -25,6 +25,7 @@ def config(kafka_bootstrap: str, kafka_prefix: str) -> BusConfig:
         replication=1,
         resend_milliseconds=250,
         patience_seconds=60,
+        urgent_patience_milliseconds=50,
     )
     ensure_topics(made)
     return made

@@ -1,6 +1,7 @@
 """The desk over its log: what a failure leaves behind, what a start proves, and that a breach halts new risk."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,8 @@ def test_orders_of_one_instant_that_arrive_at_once_each_have_their_step(tmp_path
     desk = make_desk(tmp_path / "book", overrides=at_once)
     desk.start()
     take(desk, 6)
-    for key in ("a", "b", "c", "d"):
-        assert desk.command(proposal(desk, key))
+    for thousands, key in enumerate(("a", "b", "c", "d"), start=2):
+        assert desk.command(proposal(desk, key, quantity=Decimal(1000 * thousands)))
     desk.advance(desk.runner.timeline.now_ns)
     assert desk.runner.counts["TimeAdvanced"] >= 4
     expected = hashes(desk)

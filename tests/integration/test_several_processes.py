@@ -12,6 +12,7 @@ from tests.integration.several import OTHERS, engine, hosted, settings
 from tests.integration.simulated import hashes, make_desk, proposal, take
 from tmt import messages as m
 from tmt.bootstrap import Desk
+from tmt.domain.stop import StopLevel
 
 pytestmark = pytest.mark.server
 
@@ -21,7 +22,11 @@ def trade(desk: Desk) -> None:
     for key, quantity in (("a", 2000), ("b", 1000), ("c", 10**9)):
         desk.command(proposal(desk, key, quantity=Decimal(quantity)))
         take(desk, 5)
-    desk.command(m.StopTrading.root("person", desk.runner.timeline.now_ns, "x", person="ann", reason="t", flatten=True))
+    desk.command(
+        m.StopTrading.root(
+            "person", desk.runner.timeline.now_ns, "x", person="ann", reason="t", role="risk", level=StopLevel.FLATTEN
+        )
+    )
     take(desk, 20)
 
 

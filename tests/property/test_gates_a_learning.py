@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.agents.desk import Desk, default_config
 from tmt.agents import anti_correlation
 from tmt.agents.anti_correlation import AntiCorrelationConfig, AntiCorrelationState
-from tmt.agents.anti_correlation.returns import ReturnSeries, correlate
+from tmt.agents.anti_correlation.covariance import correlate
+from tmt.agents.anti_correlation.returns import ReturnSeries
 from tmt.agents.aria import AriaConfig
 from tmt.agents.aria.state import band_in_force
 from tmt.agents.aria.volatility import advance
@@ -58,8 +59,8 @@ def test_a_restart_anywhere_ends_in_the_same_state(closes: list[int], cut: int) 
                 track_restarted = msgspec.json.decode(raw, type=type(track_restarted), dec_hook=decode_hook)
         straight = anti_correlation.evolve(straight, message, CONCENTRATION)
         restarted = anti_correlation.evolve(restarted, message, CONCENTRATION)
-        track = advance(track, message.bar, 14, 20)
-        track_restarted = advance(track_restarted, message.bar, 14, 20)
+        track = advance(track, message.bar, 14, 20, 10)
+        track_restarted = advance(track_restarted, message.bar, 14, 20, 10)
     assert straight == restarted
     assert track == track_restarted
 
@@ -73,9 +74,9 @@ def test_a_correlation_is_symmetric_and_bounded_and_a_mirror_turns_its_sign(valu
         "B": tuple(y / 1000 for _, y in values),
         "C": tuple(-y / 1000 for _, y in values),
     }
-    state = AntiCorrelationState(series={name: ReturnSeries(len(values), 1.0, ends, row) for name, row in rows.items()})
-    there, back = correlate(state, "A", "B", 30).coefficient, correlate(state, "B", "A", 30).coefficient
-    mirrored = correlate(state, "A", "C", 30).coefficient
+    series = {name: ReturnSeries(len(values), 1.0, ends, row) for name, row in rows.items()}
+    there, back = (correlate(series, *pair, CONCENTRATION).coefficient for pair in (("A", "B"), ("B", "A")))
+    mirrored = correlate(series, "A", "C", CONCENTRATION).coefficient
     assert there == back
     assert there is None or (mirrored is not None and mirrored == -there and abs(there) <= 1)
 

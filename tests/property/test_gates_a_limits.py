@@ -6,12 +6,16 @@ from typing import Any
 import msgspec
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tests.unit.agents.desk import Desk, default_config, make_account, make_instrument, make_order, make_quote
+from tests.unit.agents.desk import NO_NEWS, Desk, default_config, make_account, make_instrument, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.anti_correlation import AntiCorrelationAgent, AntiCorrelationConfig, AntiCorrelationState
 from tmt.agents.anti_correlation.returns import ReturnSeries
 from tmt.agents.aria import AriaAgent, AriaConfig, AriaState
+from tmt.agents.aria.kelly import Edge, risk_fraction_cap
+from tmt.agents.aria.returns import ReturnSeries as AriaReturns
+from tmt.agents.aria.value_at_risk import deviation_of
 from tmt.agents.aria.volatility import VolatilityTrack
 from tmt.domain.money import is_multiple
 from tmt.domain.order import Side
@@ -39,7 +43,7 @@ def desk_with(deposit: int, lot_size: str, held_lots: int) -> Desk:
 
 
 def size(desk: Desk, config: AriaConfig, side: Side, price: str, stop_ticks: int, state: AriaState) -> m.Message:
-    agent = AriaAgent(config, desk.portfolio, "hash")
+    agent = AriaAgent(config, desk.portfolio, "hash", NO_NEWS)
     agent.state = state
     quote = make_quote(price)
     tick = Decimal("0.00001")
@@ -100,6 +104,69 @@ def test_more_equity_never_buys_less(deposit: int, more: int, side: Side, stop_t
     assert quantities[0] <= quantities[1]
 
 
+@settings(max_examples=60)
+@given(deposit=st.integers(1000, 1_000_000), side=SIDES, stop_ticks=st.integers(2000, 100_000))
+@example(100_000, Side.BUY, 2000)
+def test_doubling_the_capital_doubles_the_quantity_before_whole_lots(deposit: int, side: Side, stop_ticks: int) -> None:
+    lot = Decimal("0.0001")
+    single, double = (
+        size(desk_with(money, str(lot), 0), ARIA, side, "1.50000", stop_ticks, AriaState())
+        for money in (deposit, 2 * deposit)
+    )
+    assert isinstance(single, m.OrderSized)
+    assert isinstance(double, m.OrderSized)
+    assert 0 <= double.order.quantity - 2 * single.order.quantity <= lot
+
+
+@settings(max_examples=80)
+@given(
+    deposit=st.integers(1000, 1_000_000),
+    held_lots=HELD_LOTS,
+    side=SIDES,
+    stop_ticks=TICKS,
+    limit=st.sampled_from(["0.0001", "0.001", "0.01"]),
+    moves=st.lists(st.tuples(st.integers(-30_000_000, 30_000_000), st.integers(-30_000_000, 30_000_000)), min_size=5),
+    outcomes=st.lists(st.integers(-3, 9), min_size=10, max_size=30),
+)
+@example(100_000, 0, Side.BUY, 500, "0.001", [(10_000_000, 0), (-10_000_000, 0)] * 5, [1] * 10)
+@example(100_000, 90, Side.SELL, 500, "0.001", [(10_000_000, 10_000_000)] * 10, [-1] * 10)
+def test_no_outcome_or_return_lifts_an_order_over_margin_value_at_risk_or_kelly(
+    deposit: int,
+    held_lots: int,
+    side: Side,
+    stop_ticks: int,
+    limit: str,
+    moves: list[tuple[int, int]],
+    outcomes: list[int],
+) -> None:
+    at_risk = replace(ARIA.value_at_risk, value_at_risk_fraction_max=Decimal(limit), returns_min=5)
+    config = replace(ARIA, value_at_risk=at_risk, kelly=replace(ARIA.kelly, trades_min=10))
+    desk, lot = desk_with(deposit, "0.0001", held_lots), Decimal("0.0001")
+    ends = tuple(range(len(moves)))
+    ours, others = (tuple(values) for values in zip(*moves, strict=True))
+    edge = Edge(len(outcomes), Decimal(sum(outcomes)), Decimal(sum(r * r for r in outcomes)))
+    state = AriaState(
+        returns={"EURUSD": AriaReturns(0, 10**12, ends, ours), "GBPUSD": AriaReturns(0, 10**12, ends, others)},
+        edges={"alpha/wyckoff/spring_test": edge},
+    )
+    said = size(desk, config, side, "1.50000", stop_ticks, state)
+    if isinstance(said, m.OrderDenied):
+        assert said.checks[-1].outcome == "deny"
+        return
+    assert isinstance(said, m.OrderSized)
+    quantity, equity = said.order.quantity, Decimal(deposit)
+    assert is_multiple(quantity, lot)
+    risk = quantity * stop_ticks * Decimal("0.00001")
+    assert risk <= risk_fraction_cap(edge, config.kelly) * equity
+    margin = (quantity * Decimal("1.5") + abs(held_lots) * 1000) * config.margin.initial_margin_fractions.fx
+    assert margin * config.margin.critical_level_min <= equity
+    held = [held_lots * 10**8 * other for other in others]  # in 10**-14 USD
+    after = [h + int(quantity * side.sign * 150_000) * our for h, our in zip(held, ours, strict=True)]
+    before, now = (deviation_of(gains, at_risk.ewma_decay) for gains in (held, after))
+    normal = Decimal("2.326348")
+    assert now * normal <= max(before * normal, equity * at_risk.value_at_risk_fraction_max * 10**14)
+
+
 @settings(max_examples=100)
 @given(
     quantity=st.decimals("0.000001", "1000000000000", places=6),
@@ -117,7 +184,7 @@ def test_a_person_never_gets_more_than_was_asked(
     stop = None if stop_ticks is None else Decimal(1) - side.sign * Decimal("0.00001") * stop_ticks
     assume(stop is None or stop > 0)
     proposal = desk.propose("GBPUSD", side, str(quantity), reduce_only=reduce_only, stop_loss_price=stop)
-    [said] = AriaAgent(ARIA, desk.portfolio, "hash").handle(proposal)
+    [said] = AriaAgent(ARIA, desk.portfolio, "hash", NO_NEWS).handle(proposal)
     held = Decimal(held_lots * 1000)
     if isinstance(said, m.OrderSized):
         after = held + said.order.quantity * side.sign

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from tests.unit.agents.desk import Desk, make_account
 from tmt import messages as m
 from tmt.agents.circuit_breaker.breakers import Status
 from tmt.domain.order import Side
+from tmt.domain.stop import ScopeKind, StopLevel, StopScope
 
 STATUSES = {
     m.BreakerOpened: Status.OPEN,
@@ -18,7 +20,7 @@ STATUSES = {
     m.BreakerHalfOpened: Status.HALF_OPEN,
     m.BreakerClosed: Status.CLOSED,
 }
-SCOPES = ("system/desk", "account/alpha", "agent/wyckoff", "agent/feed:EURUSD")
+SCOPES = ("system/desk", "agent/venue:paper", "account/alpha", "agent/wyckoff", "agent/instrument:EURUSD")
 
 
 def fold(said: list[m.BreakerTransition]) -> dict[str, Status]:
@@ -34,6 +36,27 @@ def open_position(hall: Hall) -> None:
 def suspend(hall: Hall) -> None:
     amounts = {"measured": Decimal("0.04"), "limit": Decimal("0.03"), "unit": "fraction"}
     hall.say(m.AccountSuspended, account="alpha", rule="daily_loss", **amounts)
+
+
+def report(condition: str, *, holds: bool) -> Callable[[Hall], object]:
+    amounts: dict[str, Any] = {"measured": Decimal(3), "limit": Decimal(2), "unit": "seconds"}
+    scope = "paper" if condition == "venue_disconnected" else "desk"
+    return lambda hall: hall.say(m.ConditionReported, condition=condition, scope=scope, holds=holds, **amounts)
+
+
+def margin(level: str) -> Callable[[Hall], object]:
+    return lambda hall: hall.say(
+        m.MarginLevelChanged, account="alpha", level=level, measured=Decimal("1.1"), limit=Decimal("1.2")
+    )
+
+
+def reinstate(hall: Hall) -> None:
+    hall.say(m.AccountReinstated, account="alpha", rule="daily_loss", person="", role="", reason="the day has turned")
+
+
+def scoped(change: str, kind: str, name: str) -> Callable[[Hall], object]:
+    scope = StopScope(kind=ScopeKind(kind), name=name)
+    return lambda hall: hall.stop(scope=scope) if change == "stop" else hall.resume(scope)
 
 
 def end_oldest(realised: str) -> Callable[[Hall], object]:
@@ -76,6 +99,19 @@ ACTIONS: dict[str, Callable[[Hall], object]] = {
     "recovered": lambda hall: hall.say(m.FeedRecovered, instrument="EURUSD"),
     "gap": lambda hall: hall.say(m.FeedGapFound, instrument="EURUSD", from_ns=0, to_ns=1),
     "suspend": suspend,
+    "reinstate": reinstate,
+    "lock": lambda hall: hall.stop(StopLevel.LOCK),
+    "stop of the account": scoped("stop", "account", "alpha"),
+    "resume of the account": scoped("resume", "account", "alpha"),
+    "stop of the venue": scoped("stop", "venue", "paper"),
+    "lag": report("bus_lag", holds=False),
+    "lag over": report("bus_lag", holds=True),
+    "disconnect": report("venue_disconnected", holds=False),
+    "connect": report("venue_disconnected", holds=True),
+    "margin critical": margin("critical"),
+    "margin stop-out": margin("stop_out"),
+    "margin normal": margin("normal"),
+    "late reinstatement": late(reinstate),
     "late suspension": late(suspend),
     "late order": late(lambda hall: hall.order()),
     "late stop": late(lambda hall: hall.stop()),
@@ -113,13 +149,21 @@ def check_release(hall: Hall, stopped: bool) -> None:
 @example(names=[*FOUR_LOSSES, "minute", "late suspension", "order"])
 @example(names=[*FOUR_LOSSES, "minute", "order", "order", "order", "win", "win", "order", "win", "order"])
 @example(names=["break", "resume", "loss elsewhere", "five minutes", "late break", "order"])
+@example(names=["lock", "resume", "order", "stop", "resume", "order"])
+@example(names=["stop", "suspend", "resume", "order", "reinstate", "order"])
+@example(names=["suspend", "stop of the account", "late reinstatement", "order", "resume of the account", "order"])
+@example(names=["disconnect", "five minutes", "order", "connect", "minute", "order", "order", "order"])
+@example(names=["margin critical", "margin stop-out", "margin critical", "minute", "order", "margin normal", "order"])
 @example(names=["stale", "minute", "order", "recovered", "order", "gap", "order"])
 def test_no_sequence_of_events_opens_a_way_around_the_breakers(names: list[str]) -> None:
     hall = Hall(desk=Desk(make_account("alpha"), make_account("beta")))
-    stopped = False
+    stopped = locked = False
     for name in names:
         ACTIONS[name](hall)
-        stopped = name in ("stop", "break", "late stop", "late break") or (stopped and name != "resume")
+        locked = name == "lock" or (locked and hall.status("system/desk") is Status.OPEN)
+        stopped = name in ("stop", "break", "late stop", "late break", "lock") or (
+            stopped and (name != "resume" or locked)
+        )
         assert fold(hall.said) == {key: one.status for key, one in hall.agent.state.breakers.items()}
         assert all(len(one.trials) <= CONFIG.half_open.test_orders_max for one in hall.agent.state.breakers.values())
         if stopped:

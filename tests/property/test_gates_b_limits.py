@@ -37,12 +37,13 @@ def test_after_a_loss_the_risk_left_is_within_the_ratio_and_a_whole_number_of_lo
     agent = HumanBehaviorAgent(BEHAVIOR, desk.portfolio, CONFIG_HASH)
     desk.mark("EURUSD", "1.1")
     agent.handle(desk.close_trip(realised="-1", risk=str(lost_risk)))
+    desk.pass_seconds(BEHAVIOR.cool_down.revenge_seconds)
     distance = Decimal(stop_ticks).scaleb(-5)
     order = make_order(
         "EURUSD", Side.BUY, str(lots * 1000), make_quote("1.1"), stop_loss=str(Decimal("1.1") - distance)
     )
     [answer] = agent.handle(desk.approve(m.ConcentrationApproved, order))
-    allowed = BEHAVIOR.size_after_loss_ratio_max * lost_risk
+    allowed = BEHAVIOR.chasing.size_after_loss_ratio_max * lost_risk
     if isinstance(answer, m.BehaviourApproved):
         left = answer.order.quantity
         assert left <= order.quantity

@@ -13,7 +13,7 @@ from tmt.projections.portfolio import Portfolio
 def follow(desk: Run) -> tuple[ExecutionAgent, Portfolio, list[PositionClosed]]:
     """Fold what was sent and said; nothing of it may look illegal to execution."""
     portfolio = Portfolio()
-    agent = ExecutionAgent(CONFIG, portfolio)
+    agent = ExecutionAgent(CONFIG, portfolio, "hash")
     for message in opening():
         portfolio.evolve(message)
     closed = []

@@ -47,6 +47,7 @@ class Place(NamedTuple):
     take_profit: int
     reduce_only: bool
     post_only: bool
+    trail: int = 0
 
 
 class Withdraw(NamedTuple):
@@ -59,6 +60,7 @@ class Change(NamedTuple):
     suffix: str
     quantity: int
     limit: int
+    stop: int = 0
 
 
 Step = Row | Place | Withdraw | Change
@@ -78,14 +80,17 @@ orders = st.builds(
     st.just(0) | prices,
     st.booleans(),
     st.booleans(),
+    st.integers(0, 4),
 )
 names = st.sampled_from(["", "-SL", "-TP"])
 withdrawals = st.builds(Withdraw, st.integers(0, 6), names)
-changes = st.builds(Change, st.integers(0, 6), names, st.integers(1, 12), st.just(0) | prices)
+changes = st.builds(Change, st.integers(0, 6), names, st.integers(1, 12), st.just(0) | prices, st.just(0) | prices)
 steps = st.lists(rows | rows | orders | withdrawals | changes, min_size=5, max_size=40)
 
 FIRST = Row(99, 1, 5, 5, 0, 0, 0)
 ENTRY = Place(Side.BUY, OrderType.MARKET, TimeInForce.GTC, 10, 0, 0, 96, 103, False, False)
+TRAILED = Place(Side.BUY, OrderType.MARKET, TimeInForce.GTC, 10, 0, 0, 96, 0, False, False, 2)
+TRAILS = Place(Side.BUY, OrderType.TRAILING_STOP, TimeInForce.GTC, 10, 0, 104, 0, 0, False, False, 2)
 
 
 class Run:
@@ -155,7 +160,9 @@ class Run:
 
 def order_of(step: Place, name: str, time_ns: int) -> Message:
     limited = step.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
-    stopped = step.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    trails = step.type is OrderType.TRAILING_STOP
+    stopped = trails or step.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    offset = step.trail or 1 if trails else step.trail if step.stop_loss else 0
     return submitted(
         name,
         time_ns,
@@ -167,6 +174,7 @@ def order_of(step: Place, name: str, time_ns: int) -> Message:
         stop_price=step.stop if stopped else None,
         stop_loss=step.stop_loss or None,
         take_profit=step.take_profit or None,
+        trail_offset=instrument().tick_size * offset if offset else None,
         expire_at_ns=time_ns + 4_000 if step.time_in_force is TimeInForce.GTD else None,
         reduce_only=step.reduce_only,
         post_only=step.post_only and step.type is OrderType.LIMIT,
@@ -183,6 +191,7 @@ def change_of(step: Change, time_ns: int) -> Message:
         client_order_id=name,
         quantity=instrument().lot_size * step.quantity,
         limit_price=instrument().tick_size * step.limit if step.limit else None,
+        stop_price=instrument().tick_size * step.stop if step.stop else None,
     )
 
 
@@ -206,6 +215,8 @@ def bytes_of(desk: Run) -> list[bytes]:
 @given(steps)
 @example([ENTRY, *[FIRST] * 6, Row(96, 1, 3, 3, 0, 0, 0)])
 @example([ENTRY, *[FIRST] * 6, Row(102, 1, 3, 3, 103, 8, 1)])
+@example([TRAILED, *[FIRST] * 6, Row(101, 0, 3, 3, 0, 0, 0), Row(102, 3, 3, 3, 0, 0, 0), Row(100, 1, 3, 3, 0, 0, 0)])
+@example([TRAILS, *[FIRST] * 6, Row(96, 2, 3, 3, 0, 0, 0), Row(95, 1, 3, 3, 0, 0, 0), Row(96, 2, 3, 3, 0, 0, 0)])
 def test_rows_outside_the_bounds_change_nothing(script: list[Step]) -> None:
     seen, skipped = run(script, every_row=True), run(script)
     assert bytes_of(skipped) == bytes_of(seen)
@@ -276,6 +287,36 @@ def test_no_limit_is_violated(script: list[Step]) -> None:
         if isinstance(message, OrderFilled) and message.client_order_id in limits:
             side, limit = limits[message.client_order_id]
             assert (message.price - limit) * side.sign <= 0
+
+
+@settings(max_examples=200)
+@given(steps)
+@example([TRAILED, *[FIRST] * 6, Row(104, 1, 3, 3, 0, 0, 0), Row(102, 1, 3, 3, 0, 0, 0)])
+@example([TRAILS, *[FIRST] * 6, Row(96, 1, 3, 3, 0, 0, 0), Row(99, 0, 3, 3, 0, 0, 0)])
+def test_a_trailing_stop_never_turns_back(script: list[Step]) -> None:
+    desk = run(script, every_row=True)
+    watch = TrailingStops()
+    for message in desk.log:
+        watch.see(message)
+
+
+class TrailingStops:
+    def __init__(self) -> None:
+        self.sides: dict[str, Side] = {}
+        self.stops: dict[str, Any] = {}
+
+    def see(self, message: Message) -> None:
+        name = getattr(message, "client_order_id", "")
+        match message:
+            case OrderAccepted(order_type=OrderType.TRAILING_STOP):
+                self.sides[name], self.stops[name] = message.side, message.price
+            case OrderReplaced() if name in self.stops:
+                assert (self.stops[name] - message.stop_price) * self.sides[name].sign >= 0
+                self.stops[name] = message.stop_price
+            case OrderTriggered() if name in self.stops:
+                assert (self.stops[name] - message.trigger_price) * self.sides[name].sign >= 0
+            case _:
+                pass
 
 
 def test_the_script_is_long_enough_for_everything_to_arrive() -> None:

@@ -10,6 +10,7 @@ from tests.replay.recorded import decisions, named, open_recorded
 from tmt import messages as m
 from tmt.bootstrap import Desk
 from tmt.domain.order import OrderType, Side, TimeInForce
+from tmt.domain.stop import StopLevel
 from tmt.projections.causation import incomplete_fills
 
 ACCOUNT, SYMBOL = "paper-usdt", "BTCUSDT"
@@ -93,7 +94,9 @@ def test_after_an_emergency_stop_nothing_new_is_released_and_the_flatten_still_c
     take(desk, 2)
     assert desk.portfolio.position(ACCOUNT, SYMBOL).quantity == Decimal("0.01")
     now = desk.runner.timeline.now_ns
-    stop = m.StopTrading.root("person", now, "1", person="a trader", reason="drill", flatten=True)
+    stop = m.StopTrading.root(
+        "person", now, "1", person="a trader", reason="drill", role="risk", level=StopLevel.FLATTEN
+    )
     assert desk.command(stop)
     assert not desk.command(stop)
     desk.command(proposal(desk, "2", stop_loss_price=price - 2000))
@@ -101,9 +104,11 @@ def test_after_an_emergency_stop_nothing_new_is_released_and_the_flatten_still_c
     assert desk.portfolio.position(ACCOUNT, SYMBOL).quantity == 0
     denials = [message for message in decisions(desk) if isinstance(message, m.OrderDenied)]
     assert [(denial.gate, denial.reason) for denial in denials] == [("circuit_breaker", "breaker_open")]
-    desk.command(m.ResumeTrading.root("person", desk.runner.timeline.now_ns, "1", person="a trader", reason="over"))
-    desk.command(proposal(desk, "3", stop_loss_price=price - 2000))
+    desk.command(
+        m.ResumeTrading.root("person", desk.runner.timeline.now_ns, "1", person="a trader", role="risk", reason="over")
+    )
+    desk.command(proposal(desk, "3", side=Side.SELL, stop_loss_price=price + 2000))
     take(desk, 5)
-    assert desk.portfolio.position(ACCOUNT, SYMBOL).quantity > 0
+    assert desk.portfolio.position(ACCOUNT, SYMBOL).quantity < 0
     assert "InvariantBroken" not in desk.runner.counts
     desk.close()

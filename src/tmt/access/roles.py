@@ -43,11 +43,11 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Operation]]] = MappingProxyType(
         Role.VIEWER: frozenset({_O.READ}),
         Role.TRADER: frozenset({_O.READ, _O.TRADE, _O.STOP}),
         Role.RISK: frozenset({_O.READ, _O.STOP, _O.RESUME, _O.TUNE}),
-        Role.ADMIN: frozenset({_O.READ, _O.ADMINISTER, _O.STOP, _O.INGEST}),
+        Role.ADMIN: frozenset({_O.READ, _O.ADMINISTER, _O.STOP, _O.RESUME, _O.INGEST}),
         Role.SERVICE: frozenset({_O.READ, _O.COMMAND, _O.INGEST}),
     }
 )
-"""Nobody both administers and trades; whoever may trade may stop trading, and only risk may lift a stop."""
+"""Nobody both administers and trades; whoever may trade may stop trading; risk and admin lift a stop."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

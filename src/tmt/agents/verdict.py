@@ -85,11 +85,13 @@ class Waterfall:
         self.quantity = floor_to(max(ZERO, quantity_max), lot_size)
         self._record(rule, measured, limit, unit, "reduce", at_least)
 
-    def resizes(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, quantity: Decimal) -> None:
+    def resizes(
+        self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, quantity: Decimal, at_least: bool = False
+    ) -> None:
         """The rule sets the quantity, which only the gate that sizes may raise: "reduce" when it falls, else "pass"."""
         outcome = "reduce" if quantity < self.quantity else "pass"
         self.quantity = quantity
-        self._record(rule, measured, limit, unit, outcome)
+        self._record(rule, measured, limit, unit, outcome, at_least)
 
     def denies(
         self,

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from tmt import messages as m
-from tmt.agents.compliance import RuleBook
-from tmt.agents.compliance.rules import DailyLoss
 from tmt.cli.folders import has_log, reading
-from tmt.cli.plan import Plan
 from tmt.cli.results import Lifted
 from tmt.domain.money import ZERO
 from tmt.ports.event_log import EventLog
 
 _LIFTING: Final[dict[type[m.Message], str]] = {m.BreakerClosed: "closed", m.BreakerHalfOpened: "half_open"}
-_HALTS: Final = (*m.BREAKER, m.AccountSuspended, m.ResumeTrading)
 _REFUSALS: Final = (m.OrderDenied, m.OrderRejected, m.OrderCancelled, m.OrderExpired)
+_TURNS: Final = tuple(kind.__name__ for kind in m.BREAKER)
 
 
 class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +25,14 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     closing_orders: int = 0
     closing_orders_waiting: int = 0
     closing_orders_refused: int = 0
+    cancels: int = 0
+    completed: bool = False
+    cancelled: int = 0
+    filled: int = 0
+    positions_closed: tuple[str, ...] = ()
+    positions_open: tuple[str, ...] = ()
     lifted: tuple[Lifted, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def event_of(path: Path, message_id: str) -> int | None:
@@ -45,28 +48,51 @@ def aftermath(path: Path, command: m.StopTrading | m.ResumeTrading) -> Aftermath
     """What the command brought about in the book in folder `path`, so far."""
     if not has_log(path):
         return Aftermath()
-    plan = Plan.of(path)
     with reading(path) as log:
-        return aftermath_in(log, command, {} if plan is None else plan.load().sections["rule_books"])
+        return aftermath_in(log, command)
 
 
-def aftermath_in(
-    log: EventLog, command: m.StopTrading | m.ResumeTrading, rule_books: Mapping[str, RuleBook]
-) -> Aftermath:
+def aftermath_in(log: EventLog, command: m.StopTrading | m.ResumeTrading) -> Aftermath:
     """What the command brought about in a log, so far."""
     found = log.find(command.message_id, 1)
     if not found:
         return Aftermath()
     event = found[0].position
     if isinstance(command, m.ResumeTrading):
-        return Aftermath(event=event, lifted=_lifted(log, event, command.message_id, _daily_rules(rule_books)))
+        lifted, refused = _lifted(log, command.message_id)
+        return Aftermath(event=event, lifted=lifted, refused=refused)
     answers = [_answer(log, proposal) for proposal in _closing(log, event, command.message_id)]
-    return Aftermath(
+    brought = Aftermath(
         event=event,
         closing_orders=len(answers),
         closing_orders_waiting=answers.count("waiting"),
         closing_orders_refused=answers.count("refused"),
+        cancels=_cancels(log, event, command.message_id),
     )
+    completed = _completed(log, event, command.message_id)
+    if completed is None:
+        return brought
+    return msgspec.structs.replace(
+        brought,
+        completed=True,
+        cancelled=completed.cancelled,
+        filled=completed.filled,
+        positions_closed=completed.positions_closed,
+        positions_open=completed.positions_open,
+    )
+
+
+def _cancels(log: EventLog, event: int, command_id: str) -> int:
+    asked = (m.decode(recorded.body) for recorded in log.read(after=event, types=("CancelSubmitted",)))
+    return sum(each.causation_id == command_id for each in asked)
+
+
+def _completed(log: EventLog, event: int, command_id: str) -> m.StopCompleted | None:
+    for recorded in log.read(after=event, types=("StopCompleted",)):
+        message = m.decode(recorded.body)
+        if isinstance(message, m.StopCompleted) and message.stop_id == command_id:
+            return message
+    return None
 
 
 def _closing(log: EventLog, event: int, command_id: str) -> list[m.Message]:
@@ -84,31 +110,28 @@ def _answer(log: EventLog, proposal: m.Message) -> str:
     return "waiting"
 
 
-def _daily_rules(books: Mapping[str, RuleBook]) -> frozenset[str]:
-    """Rules whose suspensions end with the day: no command lifts them."""
-    return frozenset(rule.id for book in books.values() for rule in book.rules if isinstance(rule, DailyLoss))
-
-
-def _lifted(log: EventLog, event: int, command_id: str, daily_rules: frozenset[str]) -> tuple[Lifted, ...]:
+def _lifted(log: EventLog, command_id: str) -> tuple[tuple[Lifted, ...], tuple[str, ...]]:
     lifted: list[Lifted] = []
+    refused: list[str] = []
     triggers: dict[str, str] = {}
-    suspended: dict[str, str] = {}
-    for recorded in log.read(types=tuple(kind.__name__ for kind in _HALTS)):
-        match m.decode(recorded.body):
-            case m.ResumeTrading():
-                if recorded.position == event:
-                    lifted += [
-                        Lifted(scope=f"account/{account}", halted_by=rule, state="reinstated")
-                        for account, rule in sorted(suspended.items())
-                    ]
-                suspended = {}
-            case m.AccountSuspended(account=account, rule=rule) if rule not in daily_rules:
-                suspended[account] = rule
-            case m.BreakerTransition() as turned:
-                key = f"{turned.tier}/{turned.scope}"
-                if turned.causation_id == command_id and type(turned) in _LIFTING:
-                    lifted.append(Lifted(scope=key, halted_by=triggers[key], state=_LIFTING[type(turned)]))
-                triggers[key] = turned.trigger
-            case _:
-                pass
-    return tuple(lifted)
+    for recorded in log.read(types=_TURNS):
+        turned = m.decode(recorded.body)
+        assert isinstance(turned, m.BreakerTransition)
+        key = f"{turned.tier}/{turned.scope}"
+        if turned.causation_id == command_id:
+            if type(turned) in _LIFTING:
+                lifted.append(Lifted(scope=key, halted_by=triggers[key], state=_LIFTING[type(turned)]))
+            else:
+                refused.append(turned.detail)
+        triggers[key] = turned.trigger
+    return tuple(lifted), tuple(refused)
+
+
+def known_breakers(log: EventLog) -> frozenset[str]:
+    """Keys, "tier/scope", of the breakers that ever spoke in a log."""
+    keys = set()
+    for recorded in log.read(types=_TURNS):
+        turned = m.decode(recorded.body)
+        assert isinstance(turned, m.BreakerTransition)
+        keys.add(f"{turned.tier}/{turned.scope}")
+    return frozenset(keys)

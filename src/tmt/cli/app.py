@@ -75,7 +75,7 @@ def _parameter(declared: Argument | Option) -> click.Parameter:
         given["default"] = (declared.default,) if declared.repeated else declared.default
     return click.Option(
         names,
-        type=kind,
+        type=click.Choice(declared.choices) if declared.choices else kind,
         help=declared.help,
         required=declared.required,
         multiple=declared.repeated,

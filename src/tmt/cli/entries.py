@@ -97,4 +97,10 @@ ACCOUNT: Final = Option(
 )
 ASK: Final = Option(("--ask",), "Ask for the password. Default: one of chance, shown once.", "flag")
 STDIN: Final = Option(("--stdin",), "Read the password from a line of standard input.", "flag")
+SCOPE: Final = (
+    Option(("--account",), "Only this account.", metavar="NAME"),
+    Option(("--strategy",), "Only this strategy.", metavar="NAME"),
+    Option(("--instrument",), "Only this instrument.", metavar="SYMBOL"),
+    Option(("--venue",), "Only this venue.", metavar="NAME"),
+)
 INSTRUMENT: Final = Option(("--instrument",), "Instrument of the data, such as EURUSD.", metavar="SYMBOL")

@@ -72,6 +72,8 @@ _HERE: Final = {
     "TMT-T003": "The desk never traded this instrument in this book.",
     "TMT-T004": "No bar of the instrument contains this time: the market was closed, or the run has not reached it.",
     "TMT-T005": "A time is not ISO 8601. Write it like 2026-01-05T10:00Z.",
+    "TMT-T006": "The book holds nothing about this account on this day. `tmt report daily` without --day shows each "
+    "account's newest.",
     "TMT-X001": "An error that nobody foresaw: a bug. What was committed is safe. Run the command again with --debug, "
     "and report it with `tmt doctor --bundle FILE`.",
     "TMT-X002": "The command line is wrong. `tmt COMMAND --help` shows what it takes, with two examples.",
@@ -82,6 +84,8 @@ _HERE: Final = {
     "TMT-X008": "The reason is empty or too long. A few words are enough; the log keeps them.",
     "TMT-X009": "There is no error code of that name.",
     "TMT-X010": "The instrument of the data cannot be told from their names.",
+    "TMT-X011": "A stop or resume names an account, strategy, instrument or venue that the desk does not have, so it "
+    "was not given. `tmt status` shows those there are.",
 }
 
 

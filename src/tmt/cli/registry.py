@@ -14,6 +14,7 @@ from tmt.cli.entries import (
     JSON,
     OVERRIDE,
     REASON,
+    SCOPE,
     SEED,
     SHARED,
     STATE,
@@ -35,6 +36,7 @@ GROUPS: Final = {
     "config": "See, explain and check the configuration.",
     "database": "The stores of a desk of several processes.",
     "gateway": "The gateway in a process of its own.",
+    "report": "What came of the desk's work.",
     "storage": "The storage API in a process of its own.",
     "data": "Look at market data before trading on them.",
 }
@@ -149,15 +151,25 @@ COMMANDS: Final = (
     ),
     Command(
         ("stop",),
-        "Emergency stop: no new risk, every working entry cancelled; survives restarts.",
+        "Emergency stop, of everything or of a scope, as far as its level goes; survives restarts.",
         "tmt.cli.stop:stop",
-        ("tmt stop --reason 'news'", "tmt stop --flatten --reason 'end of the week' --json"),
+        ("tmt stop --reason 'news'", "tmt stop --level flatten --account paper-usd --reason 'end of the week' --json"),
         "Without --book, stops every book of the state folder on which a desk runs, whichever is in use; when none"
-        " runs, the one in use. Reaches a running desk through its inbox, and waits for it to obey. Lifted by `tmt"
-        " resume` alone. Names every running desk that it did not reach; exits with 4 when one did not obey, or"
-        " nothing took the command while a desk runs.",
+        " runs, the one in use. Reaches a running desk through its inbox, waits for it to obey, and says what was"
+        " cancelled and closed. Lifted by `tmt resume` alone. Names every running desk that it did not reach; exits"
+        " with 4 when one did not obey, or nothing took the command while a desk runs. --drill stops a desk made for"
+        " it, touches no book, and exits with 4 when it took too long.",
         (
-            Option(("--flatten",), "Close every position too.", "flag"),
+            Option(
+                ("--level",),
+                "pause: no new risk. cancel: also cancel working entries. flatten: also close positions. lock: also"
+                " only an admin may resume. Default: cancel.",
+                metavar="LEVEL",
+                choices=("pause", "cancel", "flatten", "lock"),
+            ),
+            Option(("--flatten",), "Short for --level flatten.", "flag"),
+            *SCOPE,
+            Option(("--drill",), "Try it on a desk of its own, and say how long it took.", "flag"),
             REASON,
             SHARED,
             STATE,
@@ -173,10 +185,51 @@ COMMANDS: Final = (
         ("resume",),
         "Lift an emergency stop, or another halt that only a person may lift.",
         "tmt.cli.stop:resume",
-        ("tmt resume --reason 'checked'", "tmt resume --reason 'checked' --json"),
-        "Goes to the same books as `tmt stop`, and says what it lifted. Exits with 7 when nothing was halted.",
-        (REASON, SHARED, STATE, BOOK, CONFIG, OVERRIDE, JSON),
+        ("tmt resume --reason 'checked'", "tmt resume --account paper-usd --reason 'checked' --json"),
+        "Goes to the same books as `tmt stop`, and says what it lifted. Without a scope, lifts every halt, those of"
+        " narrower scopes too. Exits with 7 when nothing was halted.",
+        (*SCOPE, REASON, SHARED, STATE, BOOK, CONFIG, OVERRIDE, JSON),
         result="tmt.cli.results:CommandGiven",
+        exits=(3, 4, 5, 6, 7),
+    ),
+    Command(
+        ("breakers",),
+        "Show every breaker, each turn with its cause and measure, and patterns in them.",
+        "tmt.cli.breakers:run",
+        ("tmt breakers", "tmt breakers --json"),
+        "Reads the log beside a running desk.",
+        (Option(("--limit",), "Turns to show, the newest.", "whole", metavar="N", default=20), STATE, BOOK, JSON),
+        result="tmt.projections.breaker_history:History",
+        exits=(3, 4, 5, 7),
+    ),
+    Command(
+        ("report", "daily"),
+        "Report accounts' days: money, trades, denials, warnings, halts, surveillance, what is open.",
+        "tmt.cli.daily_report:run",
+        ("tmt report daily", "tmt report daily --account paper-usd --html report.html --csv report.csv --json"),
+        "A day is the account's own, named by the date on which it ends. Reads the log beside a running desk.",
+        (
+            Option(("--account",), "Only this account. Default: all.", metavar="NAME"),
+            Option(("--day",), "ISO date. Default: each account's newest.", metavar="YYYY-MM-DD"),
+            Option(("--html",), "Also write one HTML file.", "path", name="html_file", metavar="FILE"),
+            Option(("--csv",), "Also write one CSV file, a row a figure.", "path", name="csv_file", metavar="FILE"),
+            STATE,
+            BOOK,
+            JSON,
+        ),
+        result="tmt.cli.daily_report:DaysReported",
+        exits=(3, 4, 5, 7),
+    ),
+    Command(
+        ("reinstate",),
+        "Take an account that compliance suspended back into trading.",
+        "tmt.cli.reinstate:run",
+        ("tmt reinstate paper-usd --reason 'reviewed'", "tmt reinstate paper-usd --reason 'reviewed' --json"),
+        "Reaches a running desk through its inbox, and waits for it to obey. Compliance refuses while the account is"
+        " beyond a limit of its rule book, and a daily loss lasts until the account's day turns. Exits with 7 when the"
+        " account stays suspended, or was not.",
+        (Argument("account", "Its name."), REASON, SHARED, STATE, BOOK, CONFIG, OVERRIDE, JSON),
+        result="tmt.cli.reinstate:ReinstatementAsked",
         exits=(3, 4, 5, 6, 7),
     ),
     Command(

@@ -131,11 +131,11 @@ ACCESS: Final = (
     ),
     Command(
         ("audit", "verify"),
-        "Check that nothing in the audit trail was edited, moved or removed.",
+        "Check that nothing in the audit trail, or in a book's event log, was edited, moved or removed.",
         "tmt.cli.audit:verify",
         ("tmt audit verify", "tmt audit verify --json"),
-        "Prints the trail's head. Written down elsewhere and given with --head later, it shows also that no end is"
-        " missing.",
+        "Recomputes the hash chains of the trail and of every book, and prints their heads. The trail's, written down"
+        " elsewhere and given with --head later, shows also that no end is missing.",
         (
             Option(("--head",), "A head that was printed before.", metavar="POSITION:CHAIN"),
             *_COMMON,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tmt.domain.money import Exact
-from tmt.messages import SessionStarted
+from tmt.messages import SessionStarted, StopTrading
 from tmt.projections.desk_view import DeskSnapshot
 
 
@@ -124,7 +124,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         running: a desk is writing it.
-        stopped: the newest emergency stop has not been lifted.
+        stopped: whether there are emergency stops that nobody has lifted: `stops`, oldest first.
         commands_waiting: in the inbox, taken by no desk yet.
         session: the newest; its `inputs`, `seed` and `config_hash` say what runs.
         desk: accounts, positions, orders, breakers, newest events.
@@ -134,6 +134,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     running: bool
     stopped: bool
+    stops: tuple[StopTrading, ...]
     commands_waiting: int
     events: int
     last_recorded_at: str
@@ -145,9 +146,9 @@ class Lifted(msgspec.Struct, frozen=True, kw_only=True):
     """One halt that a person lifted.
 
     Attributes:
-        scope: "system/desk", "account/NAME" or "agent/NAME".
-        halted_by: trigger of the breaker, or the rule that suspended the account.
-        state: "closed" or "half_open" for a breaker, "reinstated" for a suspended account.
+        scope: of the breaker: "system/desk", "account/NAME", or "agent/NAME" for a strategy, an instrument or a venue.
+        halted_by: trigger of the breaker.
+        state: "closed" or "half_open".
     """
 
     scope: str
@@ -163,7 +164,12 @@ class BookCommanded(msgspec.Struct, frozen=True, kw_only=True):
         event: position in the log, None while nobody has taken it.
         closing_orders: proposed because of it; of these, `closing_orders_waiting` have no final answer yet and
             `closing_orders_refused` were denied or rejected.
+        cancels: working orders that the venue was asked to cancel.
+        completed: the venue has answered everything that a stop asked for; what follows is 0 or empty until then.
+        cancelled: working orders that ended so; `filled` are those that filled before.
+        positions_closed, positions_open: "account/instrument" of those to be closed.
         lifted: halts that it ended.
+        refused: why a halt was not lifted.
     """
 
     book: str
@@ -173,24 +179,60 @@ class BookCommanded(msgspec.Struct, frozen=True, kw_only=True):
     closing_orders: int
     closing_orders_waiting: int
     closing_orders_refused: int
+    cancels: int
+    completed: bool
+    cancelled: int
+    filled: int
+    positions_closed: tuple[str, ...]
+    positions_open: tuple[str, ...]
     lifted: tuple[Lifted, ...]
+    refused: tuple[str, ...]
+
+
+class StopDrill(msgspec.Struct, frozen=True, kw_only=True):
+    """What `tmt stop --drill` measured on a desk of its own, in wall time.
+
+    Attributes:
+        passed: accepted in time, everything answered, and nothing left open that was to be closed.
+        accept_seconds: until the stop was durable and in force; must be below `accept_seconds_max`.
+        completed_seconds: until the venue had answered the last cancel and closing order; None when it did not.
+        orders_working, positions_held: before the stop, in the whole desk.
+        cancelled, filled, positions_closed, positions_open: as in `BookCommanded`.
+    """
+
+    passed: bool
+    accept_seconds: float
+    accept_seconds_max: float
+    completed_seconds: float | None
+    orders_working: int
+    positions_held: int
+    cancelled: int
+    filled: int
+    positions_closed: tuple[str, ...]
+    positions_open: tuple[str, ...]
 
 
 class CommandGiven(msgspec.Struct, frozen=True, kw_only=True):
     """A person's command, and what became of it.
 
     Attributes:
+        scope: what it covers, as the key of its breaker; "system/desk" is everything.
+        level: of a stop; empty for a resume.
         books: where it was left or taken, one entry a book.
         failures: book -> error, where it could not be left, or was left but not obeyed in time.
         not_reached: books on which a desk runs that this command did not go to.
+        drill: what a drill measured, which goes to no book; None unless it was one.
     """
 
     command: str
+    scope: str
+    level: str
     person: str
     reason: str
     books: tuple[BookCommanded, ...]
     failures: dict[str, str]
     not_reached: tuple[str, ...]
+    drill: StopDrill | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from tmt.projections.desk_view import DeskView
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.portfolio_state import PortfolioState
 from tmt.topology import PATH
+from tmt.watch import stops_after
 
 
 class _Saved(msgspec.Struct):
@@ -53,7 +54,8 @@ def run(terminal: Terminal, chosen: Chosen) -> None:
     console = terminal.console(answers=True)
     console.print(page(answer.desk))
     running = "running" if answer.running else "not running"
-    stopped = "; STOPPED: `tmt resume --reason TEXT` lifts it" if answer.stopped else ""
+    scopes = ", ".join(f"{stop.scope.breaker} ({stop.level})" for stop in answer.stops)
+    stopped = f"; STOPPED {scopes}: `tmt resume --reason TEXT` lifts it" if answer.stops else ""
     waiting = f"; {answer.commands_waiting} commands wait for the desk" if answer.commands_waiting else ""
     console.print(
         f"book {name}: desk {running}, {answer.events} events, last {answer.last_recorded_at}{stopped}{waiting}"
@@ -62,6 +64,7 @@ def run(terminal: Terminal, chosen: Chosen) -> None:
 
 def _status(name: str, path: Path, log: SqliteEventLog, *, running: bool) -> Status:
     portfolio, counts = _folded(log)
+    stops = stops_in(log)
     view = DeskView(portfolio, [place.agent for place in PATH])
     view.catch_up(log)
     session = next(iter(reversed(list(log.read(types=("SessionStarted",))))), None)
@@ -71,7 +74,8 @@ def _status(name: str, path: Path, log: SqliteEventLog, *, running: bool) -> Sta
         book=name,
         path=str(path),
         running=running,
-        stopped=is_stopped(log),
+        stopped=bool(stops),
+        stops=stops,
         commands_waiting=waiting_commands(path),
         events=log.head(),
         last_recorded_at="" if newest is None else iso(newest.recorded_at_ns),
@@ -94,12 +98,14 @@ def _folded(log: EventLog) -> tuple[Portfolio, dict[str, int]]:
     return portfolio, counts
 
 
-def is_stopped(log: EventLog) -> bool:
-    """Whether the newest emergency stop has not been lifted."""
-    last = ""
+def stops_in(log: EventLog) -> tuple[m.StopTrading, ...]:
+    """Emergency stops that nobody has lifted, oldest first."""
+    stops: list[m.StopTrading] = []
     for recorded in log.read(types=("StopTrading", "ResumeTrading")):
-        last = recorded.type
-    return last == "StopTrading"
+        message = m.decode(recorded.body)
+        assert isinstance(message, m.StopTrading | m.ResumeTrading)
+        stops = stops_after(stops, message)
+    return tuple(stops)
 
 
 def waiting_commands(path: Path) -> int:

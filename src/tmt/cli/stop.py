@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -15,14 +15,15 @@ from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.adapters.inbox.sqlite import SqliteInbox
 from tmt.books import Books
-from tmt.cli.aftermath import aftermath, aftermath_in, event_of
+from tmt.cli.aftermath import Aftermath, aftermath, aftermath_in, event_of, known_breakers
 from tmt.cli.exit_codes import ExitCode
-from tmt.cli.folders import Chosen
+from tmt.cli.folders import Chosen, has_log, reading
 from tmt.cli.plan import Plan
-from tmt.cli.results import BookCommanded, CommandGiven
+from tmt.cli.results import BookCommanded, CommandGiven, StopDrill
 from tmt.cli.session import open_session, person
 from tmt.cli.settings import load_settings
 from tmt.cli.terminal import Terminal
+from tmt.domain.stop import EVERYTHING, ScopeKind, StopLevel, StopScope
 from tmt.errors import AdapterUnavailable, InputError, StoreUnavailable, TmtError
 from tmt.processes import open_database
 
@@ -33,27 +34,111 @@ _POLL_SECONDS: Final = 0.02
 PersonsCommand = m.StopTrading | m.ResumeTrading
 
 
-def stop(terminal: Terminal, chosen: Chosen, flatten: bool, reason: str, shared: bool) -> int:
+def stop(  # noqa: PLR0913, PLR0917 - one for each option
+    terminal: Terminal,
+    chosen: Chosen,
+    level: str | None,
+    flatten: bool,
+    account: str | None,
+    strategy: str | None,
+    instrument: str | None,
+    venue: str | None,
+    drill: bool,
+    reason: str,
+    shared: bool,
+) -> int:
     """`tmt stop`."""
-    who, now, text = person(), str(time.time_ns()), _checked(reason)
+    who, now, text = person(), str(time.time_ns()), checked_reason(reason)
+    scope = scope_of(account=account, strategy=strategy, instrument=instrument, venue=venue)
+    if flatten and level not in (None, StopLevel.FLATTEN):
+        raise InputError("TMT-X007", f"--flatten and --level {level} do not go together", fix="leave one out")
+    how = StopLevel.FLATTEN if flatten else StopLevel(level or StopLevel.CANCEL)
+    if drill:
+        return _drilled(terminal, chosen, how, scope, text)
 
     def command(book: str) -> m.StopTrading:
-        return m.StopTrading.root(who, 0, who, now, book, person=who, reason=text, flatten=flatten)
+        fields = {"person": who, "role": "admin", "reason": text, "level": how, "scope": scope}
+        return m.StopTrading.root(who, 0, who, now, book, **fields)
 
     return _give_shared(terminal, chosen, command("shared")) if shared else _give(terminal, chosen, command)
 
 
-def resume(terminal: Terminal, chosen: Chosen, reason: str, shared: bool) -> int:
+def resume(
+    terminal: Terminal,
+    chosen: Chosen,
+    account: str | None,
+    strategy: str | None,
+    instrument: str | None,
+    venue: str | None,
+    reason: str,
+    shared: bool,
+) -> int:
     """`tmt resume`."""
-    who, now, text = person(), str(time.time_ns()), _checked(reason)
+    who, now, text = person(), str(time.time_ns()), checked_reason(reason)
+    scope = scope_of(account=account, strategy=strategy, instrument=instrument, venue=venue)
 
     def command(book: str) -> m.ResumeTrading:
-        return m.ResumeTrading.root(who, 0, who, now, book, person=who, reason=text)
+        fields = {"person": who, "role": "admin", "reason": text, "scope": scope}
+        return m.ResumeTrading.root(who, 0, who, now, book, **fields)
 
     return _give_shared(terminal, chosen, command("shared")) if shared else _give(terminal, chosen, command)
 
 
-def _checked(reason: str) -> str:
+def scope_of(**scopes: str | None) -> StopScope:
+    """The scope that was named, by the words of `ScopeKind`; everything when none was.
+
+    Raises:
+        InputError: when more than one was.
+    """
+    given = {kind: name for kind, name in scopes.items() if name is not None}
+    if len(given) > 1:
+        what = f"{' and '.join(f'--{kind}' for kind in given)} do not go together"
+        raise InputError("TMT-X007", what, fix="give one of them, or one command after another")
+    for kind, name in given.items():
+        if not name:
+            raise InputError("TMT-X002", f"--{kind} needs a name")
+        return StopScope(kind=ScopeKind(kind), name=name)
+    return EVERYTHING
+
+
+def _drilled(terminal: Terminal, chosen: Chosen, level: StopLevel, scope: StopScope, reason: str) -> int:
+    from tmt.cli.drill import drill
+
+    measured = drill(chosen, level, scope)
+    answer = CommandGiven(
+        command=m.StopTrading.__name__,
+        scope=scope.breaker,
+        level=level,
+        person=person(),
+        reason=reason,
+        books=(),
+        failures={},
+        not_reached=(),
+        drill=measured,
+    )
+    terminal.answer(answer, "\n".join(_drill_lines(measured)))
+    return ExitCode.OK if measured.passed else ExitCode.UNAVAILABLE
+
+
+def _drill_lines(measured: StopDrill) -> list[str]:
+    least = f"{measured.accept_seconds_max * 1000:.0f} ms"
+    last = "not answered" if measured.completed_seconds is None else f"{measured.completed_seconds * 1000:.1f} ms"
+    return [
+        f"drill {'passed' if measured.passed else 'FAILED'}, on a desk of its own: no book was touched",
+        f"  accepted and in force after {measured.accept_seconds * 1000:.1f} ms (must be below {least})",
+        f"  last cancel and closing order answered after {last}",
+        f"  of {measured.orders_working} working orders {measured.cancelled} were cancelled, {measured.filled} filled",
+        f"  of {measured.positions_held} positions {len(measured.positions_closed)} were closed",
+        *(f"  STILL OPEN: {each}" for each in measured.positions_open),
+    ]
+
+
+def checked_reason(reason: str) -> str:
+    """The reason without blanks around it.
+
+    Raises:
+        InputError: when nothing is left of it, or too much.
+    """
     text = reason.strip()
     if not 0 < len(text) <= REASON_LENGTH_MAX:
         what = f"--reason must have 1 to {REASON_LENGTH_MAX} characters, has {len(text)}"
@@ -65,11 +150,12 @@ def _give(terminal: Terminal, chosen: Chosen, command_for: Callable[[str], Perso
     books = chosen.books
     names = (chosen.book,) if chosen.book is not None else _running(terminal, books) or (books.current(),)
     commands = {name: command_for(name) for name in names}
+    _refuse_unknown(next(iter(commands.values())).scope, [books.path(name) for name in names])
     # One book's failure must not keep the command from the others, and no desk waits for another to obey.
     failures: dict[str, TmtError] = {}
     for name, command in commands.items():
         try:
-            _leave(books.ensure(name), command)
+            leave(books.ensure(name), command)
         except TmtError as error:
             failures[name] = error
     entries: list[BookCommanded] = []
@@ -87,17 +173,38 @@ def _give(terminal: Terminal, chosen: Chosen, command_for: Callable[[str], Perso
     return _answered(terminal, next(iter(commands.values())), entries, failures, missed, named=chosen.book is not None)
 
 
+def _refuse_unknown(scope: StopScope, paths: list[Path]) -> None:
+    """Raise InputError when no book with a past has such a scope: a stop that stops nothing must not look like one."""
+    if scope.kind is ScopeKind.ALL:
+        return
+    known: set[str] = set()
+    for path in [each for each in paths if has_log(each)]:
+        with reading(path) as log:
+            known |= known_breakers(log)
+    _refuse_unless_known(scope, known)
+
+
+def _refuse_unless_known(scope: StopScope, known: Set[str]) -> None:
+    if not known or scope.breaker in known or scope.kind is ScopeKind.ALL:
+        return
+    same_kind = (StopScope.of_breaker(*key.split("/", 1)) for key in known)
+    names = ", ".join(sorted(each.name for each in same_kind if each.kind is scope.kind)) or "none"
+    raise InputError("TMT-X011", f"no {scope.kind} {scope.name!r}; there are: {names}", fix="nothing was stopped")
+
+
 def _give_shared(terminal: Terminal, chosen: Chosen, command: PersonsCommand) -> int:
     """Through the database that several processes share; the engine obeys, at its next start if it is away."""
     loaded = load_settings(chosen.config_folder, chosen.overrides)
     with open_database(loaded, "tmt-command") as database:
-        inbox = PostgresInbox(database)
-        inbox.put(command)
         with closing(PostgresEventLog(database, writer=False, source="command")) as log:
+            _refuse_unless_known(command.scope, known_breakers(log))
+            inbox = PostgresInbox(database)
+            inbox.put(command)
             deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX
-            while not log.contains(command.message_id) and time.monotonic() < deadline_seconds:
+            brought = aftermath_in(log, command)
+            while _is_awaited(command, brought) and time.monotonic() < deadline_seconds:
                 time.sleep(_POLL_SECONDS)
-            brought = aftermath_in(log, command, loaded.sections["rule_books"])
+                brought = aftermath_in(log, command)
         inbox.close()
     taken_by = "nobody yet" if brought.event is None else "running desk"
     given = msgspec.structs.asdict(brought)
@@ -121,7 +228,8 @@ def _running(terminal: Terminal, books: Books) -> tuple[str, ...]:
     return tuple(name for name in held if runs(name))
 
 
-def _leave(path: Path, command: PersonsCommand) -> None:
+def leave(path: Path, command: m.Message) -> None:
+    """Put a command into the inbox of the book in folder `path`."""
     inbox = SqliteInbox(path / "inbox.sqlite")
     try:
         inbox.put(command)
@@ -132,12 +240,27 @@ def _leave(path: Path, command: PersonsCommand) -> None:
 def _followed(
     terminal: Terminal, chosen: Chosen, name: str, command: PersonsCommand, deadline_seconds: float
 ) -> BookCommanded:
-    taken_by = _taken_by(terminal, chosen, name, command.message_id, deadline_seconds)
-    brought = msgspec.structs.asdict(aftermath(chosen.books.path(name), command))
-    return BookCommanded(book=name, message_id=command.message_id, taken_by=taken_by, **brought)
+    taker = taken_by(terminal, chosen, name, command.message_id, deadline_seconds)
+    brought = aftermath(chosen.books.path(name), command)
+    while taker == "running desk" and _is_awaited(command, brought) and time.monotonic() < deadline_seconds:
+        time.sleep(_POLL_SECONDS)
+        brought = aftermath(chosen.books.path(name), command)
+    fields = msgspec.structs.asdict(brought)
+    return BookCommanded(book=name, message_id=command.message_id, taken_by=taker, **fields)
 
 
-def _taken_by(terminal: Terminal, chosen: Chosen, name: str, message_id: str, deadline_seconds: float) -> str:
+def _is_awaited(command: PersonsCommand, brought: Aftermath) -> bool:
+    """Whether the command is not obeyed yet, or what a stop asked for is not answered."""
+    return brought.event is None or (isinstance(command, m.StopTrading) and not brought.completed)
+
+
+def taken_by(terminal: Terminal, chosen: Chosen, name: str, message_id: str, deadline_seconds: float) -> str:
+    """Who obeyed a command left in a book's inbox: a desk that runs, this process, or "nobody yet".
+
+    Raises:
+        AdapterUnavailable: when a desk runs and has not obeyed by the deadline.
+        TmtError: when no desk runs, and this process could not start one.
+    """
     books = chosen.books
     path = books.path(name)
     while books.is_in_use(name):
@@ -179,6 +302,8 @@ def _answered(
     """Print what became of the command; the exit status."""
     answer = CommandGiven(
         command=type(command).__name__,
+        scope=command.scope.breaker,
+        level=command.level if isinstance(command, m.StopTrading) else "",
         person=command.person,
         reason=command.reason,
         books=tuple(entries),
@@ -214,6 +339,14 @@ def _lines(command: str, entry: BookCommanded) -> list[str]:
         lines.append(f"  {_orders(entry.closing_orders_waiting)} for the next quote")
     if entry.closing_orders_refused:
         lines.append(f"  REFUSED: {entry.closing_orders_refused} closing orders; `tmt status` shows what is still open")
+    if entry.completed:
+        closed = f", {len(entry.positions_closed)} positions closed" if entry.positions_closed else ""
+        before = f", {entry.filled} filled before" if entry.filled else ""
+        lines.append(f"  completed: {entry.cancelled} orders cancelled{before}{closed}")
+    elif entry.cancels:
+        lines.append(f"  {entry.cancels} cancels asked for, not all answered yet")
+    lines += [f"  STILL OPEN: {each}" for each in entry.positions_open]
+    lines += [f"  NOT LIFTED: {each}" for each in entry.refused]
     for each in entry.lifted:
         state = each.state.replace("_", " ")
         lines.append(f"  lifted: {each.scope}, halted by {each.halted_by}, is now {state}")

@@ -51,17 +51,19 @@ def render_trail(trail: Trail, console: Console) -> None:
     for event in trail.events:
         _say(console, event.occurred_at_ns, event.source, sentence(event))
         _evidence(console, event.evidence)
-    origin = trail.signal if trail.signal is not None else trail.proposal
-    if origin is not None:
-        _say(console, origin.occurred_at_ns, origin.source, sentence(origin))
+    for origin in (trail.signal, trail.proposal, trail.exit):
+        if origin is not None:
+            _say(console, origin.occurred_at_ns, origin.source, sentence(origin))
     if trail.signal is not None:
         evidence = (m.Measure(name="confidence", value=trail.signal.confidence, unit="share"), *trail.signal.evidence)
         _evidence(console, evidence)
+    if trail.exit is not None:
+        _checks(console, trail.exit.checks)
     for order in trail.orders:
         _render_order(order, console)
     for line in trail.others:
         console.print(f"Also of this signal: {escape(line)}", highlight=False)
-    if not trail.orders:
+    if not trail.orders and not trail.complete:
         console.print("No order follows from it. What led to it:", highlight=False)
         for cause in trail.causes:
             _say(console, cause.occurred_at_ns, cause.source, f"{cause.type} {cause.message_id[:_ID_SHOWN]}")
@@ -92,10 +94,11 @@ def _render_order(order: OrderTrail, console: Console) -> None:
         console.print(f"[bold red]Denied[/]: {escape(order.denial.detail)}", highlight=False, soft_wrap=True)
         console.print(f"What would have changed it: {escape(order.flip)}.", highlight=False, soft_wrap=True)
         console.print("The gates after it were not asked.", highlight=False)
-    if order.submission is not None:
-        _say(console, order.submission.occurred_at_ns, order.submission.source, sentence(order.submission))
-    for report in order.reports:
-        _say(console, report.occurred_at_ns, report.source, sentence(report) + _fill_words(report))
+    submissions = order.slices or (() if order.submission is None else (order.submission,))
+    for said in sorted((*submissions, *order.reports), key=lambda each: each.occurred_at_ns):
+        _say(console, said.occurred_at_ns, said.source, sentence(said) + _fill_words(said))
+    if order.shortfall is not None:
+        _say(console, order.shortfall.occurred_at_ns, order.shortfall.source, sentence(order.shortfall))
     if order.closed is not None:
         multiple = "no stop, no R" if order.r_multiple is None else f"{plain(order.r_multiple)} R"
         _say(console, order.closed.occurred_at_ns, order.closed.source, f"{sentence(order.closed)}, {multiple}")
@@ -133,6 +136,13 @@ def _say(console: Console, time_ns: int, source: str, words: str) -> None:
 def _evidence(console: Console, evidence: tuple[m.Measure, ...]) -> None:
     if evidence:
         words = ", ".join(f"{each.name} {plain(each.value)} {each.unit}" for each in evidence)
+        console.print(f"{'':21}[dim]{escape(words)}[/]", highlight=False, soft_wrap=True)
+
+
+def _checks(console: Console, checks: tuple[m.Check, ...]) -> None:
+    for check in checks:
+        bound = "at least" if check.at_least else "at most"
+        words = f"{check.rule} {plain(check.measured)} {check.unit}, {bound} {plain(check.limit)}"
         console.print(f"{'':21}[dim]{escape(words)}[/]", highlight=False, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ file of its name whole, so that a limit left out is an error and never silently 
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
@@ -83,6 +83,7 @@ def load(
     defaults: Traversable | None = None,
     services: Collection[str] = (),
     flags: Mapping[str, Flag] | None = None,
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> Loaded:
     """Read, merge and check the configuration.
 
@@ -95,6 +96,7 @@ def load(
         defaults: the packaged files, for tests.
         flags: environment variable -> the key it sets; a variable TMT__ for the same key wins.
         services: sections that say where and how the desk runs, not what it decides; the hash leaves them out.
+        complete: what one section takes from another, filled in once all are valid; raises ConfigError.
 
     Raises:
         ConfigError: with every mistake found in `problems`.
@@ -111,17 +113,22 @@ def load(
         elif not any(problem.place is not None and _stem(problem.place) == name for problem in problems):
             problems.append(Problem("TMT-C008", None, f"there is no {name}.yml", "the package should hold one"))
     if problems:
-        count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise ConfigError(
-            problems[0].code if len(problems) == 1 else "TMT-C001",
-            f"the configuration has {count}",
-            where=str(directory) if directory is not None else "",
-            fix="`tmt config explain KEY` says what a key means; mend the places above and try again",
-            problems=tuple(str(problem) for problem in problems),
-        )
+        raise _refusal(problems, directory)
+    sections = complete(sections)
     deciding = {name: section for name, section in sections.items() if name not in services}
     digest = blake2b(msgspec.json.encode(deciding, order="sorted"), digest_size=16).hexdigest()
     return Loaded(sections, binder.origins, digest, binder.docs)
+
+
+def _refusal(problems: list[Problem], directory: Path | None) -> ConfigError:
+    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return ConfigError(
+        problems[0].code if len(problems) == 1 else "TMT-C001",
+        f"the configuration has {count}",
+        where=str(directory) if directory is not None else "",
+        fix="`tmt config explain KEY` says what a key means; mend the places above and try again",
+        problems=tuple(str(problem) for problem in problems),
+    )
 
 
 def _stem(place: Place) -> str:

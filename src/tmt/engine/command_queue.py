@@ -36,6 +36,10 @@ class CommandQueue:
     def __len__(self) -> int:
         return len(self._stops) + len(self._commands)
 
+    def has_stops(self) -> bool:
+        """Whether an emergency stop waits."""
+        return bool(self._stops)
+
     def put(self, command: m.Message) -> Future[Taken]:
         """Leave a command; never waits.
 

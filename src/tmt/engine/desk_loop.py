@@ -17,7 +17,14 @@ from tmt.ports.door import Taken
 from tmt.ports.event_log import EventLog
 from tmt.runner import Runner
 
-COMMANDS: Final = (m.OrderProposed, m.CancelOrder, m.ReplaceOrder, m.StopTrading, m.ResumeTrading)
+COMMANDS: Final = (
+    m.OrderProposed,
+    m.CancelOrder,
+    m.ReplaceOrder,
+    m.StopTrading,
+    m.ResumeTrading,
+    m.ReinstateAccount,
+)
 """What people and programs may send."""
 
 COMMANDS_WAITING_MAX: Final = 1024
@@ -39,6 +46,7 @@ class Desk(Protocol):
     def take(self, batch: MarketBatch) -> None: ...
     def command(self, message: m.Message) -> bool: ...
     def advance(self, time_ns: int) -> None: ...
+    def tend(self) -> None: ...
 
 
 class Rows(Protocol):
@@ -88,6 +96,7 @@ class DeskLoop:
         self._obey_inbox = obey_inbox
         self._saw = saw
         self._obeyed_at_ns = 0
+        self._stopping = False
         self._queue = CommandQueue(commands_waiting_max)
 
     def submit(self, command: m.Message) -> Future[Taken]:
@@ -105,6 +114,10 @@ class DeskLoop:
             what = f"{type(command).__name__} {command.message_id} is no command"
             raise InputError("TMT-E004", what, fix=f"send one of {', '.join(kind.__name__ for kind in COMMANDS)}")
         return self._queue.put(command)
+
+    def hurries(self) -> bool:
+        """Whether an emergency stop waits or is being obeyed."""
+        return self._stopping or self._queue.has_stops()
 
     def run(
         self,
@@ -139,6 +152,8 @@ class DeskLoop:
         if now_ns - self._obeyed_at_ns >= INBOX_SECONDS * 1_000_000_000:
             self._obey_inbox()
             self._obeyed_at_ns = now_ns
+        if self._desk.runner.lost:
+            self._desk.tend()
         waiting = self._queue.take(COMMANDS_PER_COMMIT_MAX, TURN_SECONDS_MAX if batch is None else 0)
         if waiting:
             self._obey(waiting)
@@ -167,7 +182,11 @@ class DeskLoop:
         runner = self._desk.runner
         present = msgspec.structs.replace(command, occurred_at_ns=runner.timeline.now_ns)
         if isinstance(command, m.StopTrading):
-            return self._desk.command(present)
+            self._stopping = True
+            try:
+                return self._desk.command(present)
+            finally:
+                self._stopping = False
         if runner.knows(command.message_id):
             return False
         runner.step(present)

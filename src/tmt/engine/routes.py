@@ -28,7 +28,9 @@ from tmt.web.keeper import requires
 from tmt.web.problem import RETRY_SECONDS, FieldProblem, Refused
 from tmt.web.sockets import attend
 
-Command: TypeAlias = m.OrderProposed | m.CancelOrder | m.ReplaceOrder | m.StopTrading | m.ResumeTrading
+Command: TypeAlias = (
+    m.OrderProposed | m.CancelOrder | m.ReplaceOrder | m.StopTrading | m.ResumeTrading | m.ReinstateAccount
+)
 
 
 class CommandTaken(msgspec.Struct, frozen=True, kw_only=True):

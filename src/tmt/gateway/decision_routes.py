@@ -50,12 +50,12 @@ class OrderOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal, or a person's proposal, and what became of it.
+    """A signal, a person's proposal, or an exit that ARIA raised, and what became of it.
 
     Attributes:
         trail_id: for `/api/v1/decisions/{trail_id}`.
-        origin: "signal" or "proposal".
-        by: the setup of a signal, or the person.
+        origin: "signal", "proposal" or "exit".
+        by: the setup of a signal, the person, or the rule of an exit.
     """
 
     position: int
@@ -101,14 +101,14 @@ def _origins(following: Following) -> list[BaseRouteHandler]:
 
 def _decision(reader: DeskReader, told: Told) -> Decision:
     origin = told.message
-    assert isinstance(origin, m.SignalRaised | m.OrderProposed)
-    signalled = isinstance(origin, m.SignalRaised)
+    assert isinstance(origin, m.SignalRaised | m.OrderProposed | m.ExitRaised)
+    kind, by = _origin(origin)
     return Decision(
         position=told.position,
         trail_id=origin.message_id,
         time_ns=origin.occurred_at_ns,
-        origin="signal" if signalled else "proposal",
-        by=origin.setup if isinstance(origin, m.SignalRaised) else origin.person,
+        origin=kind,
+        by=by,
         instrument=origin.instrument,
         side=origin.side,
         orders=tuple(
@@ -116,6 +116,16 @@ def _decision(reader: DeskReader, told: Told) -> Decision:
             for each in reader.orders_of_trail(origin.message_id)
         ),
     )
+
+
+def _origin(origin: m.SignalRaised | m.OrderProposed | m.ExitRaised) -> tuple[str, str]:
+    match origin:
+        case m.SignalRaised():
+            return "signal", origin.setup
+        case m.OrderProposed():
+            return "proposal", origin.person
+        case m.ExitRaised():
+            return "exit", origin.rule
 
 
 def _reasons(following: Following) -> list[BaseRouteHandler]:

@@ -21,6 +21,8 @@ from tmt.gateway.recent import Correlations, RecentBars
 from tmt.gateway.visible import sees, visible_desk
 from tmt.market.bar import Bar, Timeframe
 from tmt.ports.clock import Clock
+from tmt.projections.breaker_history import BreakerStanding, History, Turn, with_causes
+from tmt.projections.correlations import CorrelationHistory
 from tmt.projections.desk_reader import DeskReader, Told
 from tmt.projections.desk_view import AgentLine, BreakerLine, DeskSnapshot, MarketLine
 from tmt.projections.portfolio import Portfolio
@@ -58,6 +60,18 @@ class AccountRisk(msgspec.Struct, frozen=True, kw_only=True):
     unprotected: tuple[str, ...]
 
 
+class CorrelationsShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How instruments move together.
+
+    Attributes:
+        now: every pair as the gate judges an order by it, each shrunk by its own common bars alone.
+        history: what the gate published, the newest first: matrices of instruments that trade at the same time.
+    """
+
+    now: tuple[Correlation, ...]
+    history: tuple[m.CorrelationsMeasured, ...]
+
+
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """Something stopped, went on or was suspended; `text` says it in a sentence."""
 
@@ -86,13 +100,14 @@ def desk_routes(
     following: Following,
     bars: RecentBars,
     correlations: Correlations,
+    history: CorrelationHistory,
     parameters: Mapping[str, msgspec.Struct],
     clock: Clock,
 ) -> list[BaseRouteHandler]:
     """`/api/v1/desk`, `/risk`, `/breakers`, `/agents`, `/parameters` and `/market`."""
     return [
         _desk(following, clock),
-        *_risk(following, correlations),
+        *_risk(following, correlations, history),
         *_safety(following),
         *_learning(following, parameters),
         *_market(following, bars),
@@ -122,7 +137,7 @@ def _desk(following: Following, clock: Clock) -> BaseRouteHandler:
     return desk
 
 
-def _risk(following: Following, correlations: Correlations) -> list[BaseRouteHandler]:
+def _risk(following: Following, correlations: Correlations, history: CorrelationHistory) -> list[BaseRouteHandler]:
     @get("/api/v1/risk", summary="Equity, losses and exposure of every account")
     async def risk(request: Request[Any, Any, Any]) -> tuple[AccountRisk, ...]:
         reader = await following.present()
@@ -132,10 +147,10 @@ def _risk(following: Following, correlations: Correlations) -> list[BaseRouteHan
             return tuple(_account_risk(reader.portfolio, each) for each in names if sees(who, each))
 
     @get("/api/v1/risk/correlations", summary="How instruments move together, as the gate measures it")
-    async def matrix() -> tuple[Correlation, ...]:
+    async def matrix(limit: Limit = ITEMS) -> CorrelationsShown:
         reader = await following.present()
         with reader.lock:
-            return correlations.matrix()
+            return CorrelationsShown(now=correlations.matrix(), history=history.newest(limit))
 
     return [risk, matrix]
 
@@ -187,13 +202,34 @@ def _safety(following: Following) -> list[BaseRouteHandler]:
             history = [each for each in reader.transitions(limit) if sees(who, each.account)]
         return Breakers(breakers=lines, history=tuple(map(_transition, history)))
 
+    @get("/api/v1/breakers/history", summary="Every turn of the breakers with its cause and measure, and patterns")
+    async def history(request: Request[Any, Any, Any], limit: Limit = ITEMS) -> History:
+        reader = await following.present()
+        who = principal(request)
+        with reader.lock:
+            told = reader.breakers
+            lines, turns, patterns = told.breakers, told.turns, told.patterns()
+        visible = [turn for turn in turns if sees(who, _account_of(turn))][:limit]
+        return History(
+            breakers=tuple(line for line in lines if sees(who, _account_of(line))),
+            turns=tuple(
+                turn if sees(who, reader.owner_of(turn.cause_id)) else msgspec.structs.replace(turn, cause="")
+                for turn in with_causes(visible, reader.log)
+            ),
+            patterns=patterns if not who.accounts else (),
+        )
+
     @get("/api/v1/agents", summary="The agents: what each has handled, and its newest decision")
     async def agents(request: Request[Any, Any, Any]) -> tuple[AgentLine, ...]:
         reader = await following.present()
         with reader.lock:
             return visible_desk(principal(request), reader.snapshot(), reader).agents
 
-    return [breakers, agents]
+    return [breakers, history, agents]
+
+
+def _account_of(line: Turn | BreakerStanding) -> str | None:
+    return line.scope if line.tier == "account" else None
 
 
 def _transition(told: Told) -> Transition:

@@ -50,4 +50,4 @@ class Correlations:
 
     def matrix(self) -> tuple[Correlation, ...]:
         """Every pair of instruments once, by name."""
-        return tuple(correlation_matrix(self._state, self._config.returns_min))
+        return tuple(correlation_matrix(self._state.series, self._config))

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from tmt.access import Access
 from tmt.agents.anti_correlation import AntiCorrelationConfig
 from tmt.gateway.audit_routes import audit_routes
+from tmt.gateway.conduct_routes import conduct_route
 from tmt.gateway.decision_routes import decision_routes
 from tmt.gateway.desk_routes import desk_routes
 from tmt.gateway.following import Following
@@ -25,6 +26,7 @@ from tmt.observability.metrics import Metrics
 from tmt.ports.clock import Clock
 from tmt.ports.door import Door
 from tmt.ports.event_log import EventLog
+from tmt.projections.correlations import CorrelationHistory
 from tmt.projections.desk_reader import DeskReader
 from tmt.projections.desk_view import AgentPlace
 from tmt.web.config import WebConfig
@@ -62,8 +64,8 @@ def create_gateway(
     """The application on port 8000."""
     correlation_config = parts.parameters["anti_correlation"]
     assert isinstance(correlation_config, AntiCorrelationConfig)
-    bars, correlations = RecentBars(), Correlations(correlation_config)
-    reader = DeskReader(parts.log, parts.agents, (bars, correlations), parts.quality)
+    bars, correlations, history = RecentBars(), Correlations(correlation_config), CorrelationHistory()
+    reader = DeskReader(parts.log, parts.agents, (bars, correlations, history), parts.quality)
     following = Following(reader, clock)
     hub = Hub(following, clock)
     metrics.registry.register(DeskMetrics(reader))
@@ -74,7 +76,8 @@ def create_gateway(
             *session_routes(parts.access),
             *people_routes(parts.access),
             *audit_routes(parts.access),
-            *desk_routes(following, bars, correlations, parts.parameters, clock),
+            conduct_route(following),
+            *desk_routes(following, bars, correlations, history, parts.parameters, clock),
             *decision_routes(following),
             *trading_routes(parts.door, reader),
             stream_route(hub, parts.access, config.limits),

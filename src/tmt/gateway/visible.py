@@ -47,7 +47,10 @@ def visible_trail(who: Principal, trail: Trail) -> Trail | None:
         return None
     if trail.orders and not orders:
         return None
-    return msgspec.structs.replace(trail, orders=orders, others=())
+    others_exit = trail.exit is not None and not sees(who, trail.exit.account)
+    if others_exit and not orders:
+        return None
+    return msgspec.structs.replace(trail, orders=orders, others=(), exit=None if others_exit else trail.exit)
 
 
 def visible_why_not(who: Principal, answer: WhyNot) -> WhyNot:

@@ -13,6 +13,11 @@ from tmt.ports.event_log import EventLog
 PATH_UP: Final = ("OrderSubmitted", *(kind.__name__ for kind in reversed(m.APPROVALS)))
 """The steps of an order from the venue's door back to the first gate."""
 
+SLICING: Final = ("SliceDue", "ScheduleStarted")
+"""Between the submission of a slice and its parent's release."""
+
+_ORIGINS: Final = ("SignalRaised", "OrderProposed", "ExitRaised")
+
 
 class _Link(msgspec.Struct, frozen=True):
     """What ties a message to its cause."""
@@ -41,16 +46,16 @@ def causes_of(log: EventLog, message: m.Message) -> list[m.Message]:
 def follows_every_gate(chain: Sequence[m.Message]) -> bool:
     """Whether a chain from its root leads through every gate, none left out, as far as its last message got.
 
-    It must begin with a closed bar and its signal, or with a proposal.
+    It must begin with a closed bar and its signal, with an exit and what it follows from, or with a proposal.
     """
     return _is_unbroken([type(each).__name__ for each in reversed(chain)])
 
 
 def incomplete_fills(log: EventLog) -> tuple[str, ...]:
-    """Message ids of fills whose chain of causes does not lead through every gate back to a bar or a proposal."""
+    """Message ids of fills whose chain of causes does not lead through every gate back to its beginning."""
     links: dict[str, _Link] = {}
     fills = []
-    for recorded in log.read(types=("OrderFilled", *PATH_UP, "SignalRaised", "OrderProposed")):
+    for recorded in log.read(types=("OrderFilled", *PATH_UP, *SLICING, *_ORIGINS)):
         links[recorded.message_id] = _LINK.decode(recorded.body)
         if recorded.type == "OrderFilled":
             fills.append(recorded.message_id)
@@ -72,6 +77,7 @@ def _kinds_up(log: EventLog, links: dict[str, _Link], message_id: str) -> list[s
 
 
 def _is_unbroken(kinds: Sequence[str]) -> bool:
+    kinds = _without_slicing(kinds)
     tip, *above = kinds
     if tip in ("OrderFilled", "OrderDenied"):
         kinds = above
@@ -79,4 +85,14 @@ def _is_unbroken(kinds: Sequence[str]) -> bool:
     if steps != list(PATH_UP[len(PATH_UP) - len(steps) :]) or (tip == "OrderFilled" and len(steps) < len(PATH_UP)):
         return False
     before = kinds[len(steps) :]
-    return before[:2] == ["SignalRaised", "BarClosed"] or before[:1] == ["OrderProposed"]
+    match before:
+        case ["OrderProposed", *_] | ["SignalRaised", "BarClosed", *_] | ["ExitRaised", _, *_]:
+            return True
+        case _:
+            return False
+
+
+def _without_slicing(kinds: Sequence[str]) -> list[str]:
+    released = kinds.index("OrderReleased") if "OrderReleased" in kinds else 0
+    between = [kind for kind in kinds[:released] if kind in SLICING]
+    return list(kinds) if between not in ([], list(SLICING)) else [kind for kind in kinds if kind not in between]

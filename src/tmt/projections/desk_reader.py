@@ -16,6 +16,7 @@ from tmt.domain.order import Side
 from tmt.market.quality import FeedQuality
 from tmt.ports.event_log import EventLog, Recorded
 from tmt.projections.audience import TOPIC_OF, UNKNOWN, account_of
+from tmt.projections.breaker_history import BreakerHistory
 from tmt.projections.desk_view import AgentPlace, DeskSnapshot, DeskView
 from tmt.projections.order_index import OrderIndex, OrderRecord
 from tmt.projections.portfolio import Portfolio
@@ -32,6 +33,7 @@ VERDICTS_MAX: Final = 2_000
 """Kept of each gate."""
 
 TRANSITIONS_MAX: Final = 1_000
+FINDINGS_MAX: Final = 500
 PROPOSALS_MAX: Final = 500
 OWNERS_MAX: Final = 5_000
 """Newest messages of which it is remembered whose they are."""
@@ -96,6 +98,7 @@ class DeskReader:
         portfolio: money and positions, as of `position`.
         orders: by id.
         tallies: what happened how often.
+        breakers: what they did.
         position: log position of the newest message folded.
         recorded_at_ns: when that was written down; 0 before the first.
     """
@@ -112,6 +115,7 @@ class DeskReader:
         self.portfolio = Portfolio()
         self.orders = OrderIndex()
         self.tallies = Tallies()
+        self.breakers = BreakerHistory()
         self.position = 0
         self.recorded_at_ns = 0
         self._quality = quality
@@ -122,6 +126,7 @@ class DeskReader:
         self._origins: deque[Told] = deque(maxlen=ORIGINS_MAX)
         self._verdicts: dict[str, deque[Verdict]] = {}
         self._transitions: deque[Told] = deque(maxlen=TRANSITIONS_MAX)
+        self._findings: deque[Told] = deque(maxlen=FINDINGS_MAX)
         self._proposals: deque[Told] = deque(maxlen=PROPOSALS_MAX)
         self._statistics: OrderedDict[tuple[str, str], m.StatisticsUpdated] = OrderedDict()
         self._owners: OrderedDict[str, str | None] = OrderedDict()
@@ -185,6 +190,8 @@ class DeskReader:
         self.portfolio.evolve(message)
         self.orders.handle(message, recorded.position)
         self.tallies.handle(message)
+        if isinstance(message, m.BreakerTransition):
+            self.breakers.handle(message, recorded.position)
         self._view.handle(message)
         for follower in self._followers:
             follower.handle(message)
@@ -213,6 +220,8 @@ class DeskReader:
                 self._transitions.append(told)
             case m.StopTrading() | m.ResumeTrading() | m.ReinstateAccount() | m.StopCompleted() | m.ConductFlagged():
                 self._transitions.append(told)
+                if isinstance(told.message, m.ConductFlagged):
+                    self._findings.append(told)
             case m.ParameterProposed():
                 self._proposals.append(told)
             case m.StatisticsUpdated() as updated:
@@ -229,6 +238,11 @@ class DeskReader:
                 self._view.handle(m.decode(self._market_data.body))
                 self._market_data = None
             return self._view.snapshot(self._counts, self._quality())
+
+    def has_breaker(self, key: str) -> bool:
+        """Whether there is a breaker of that key, "tier/scope"."""
+        with self.lock:
+            return self._view.has_breaker(key)
 
     def order(self, named: str) -> OrderRecord | None:
         """By its id, or its id at the venue."""
@@ -264,6 +278,11 @@ class DeskReader:
         """What opened, closed, stopped, resumed or suspended, the newest first."""
         with self.lock:
             return _newest(self._transitions, limit, before)
+
+    def findings(self, limit: int, before: int | None = None) -> list[Told]:
+        """What surveillance found, the newest first."""
+        with self.lock:
+            return _newest(self._findings, limit, before)
 
     def proposals(self, limit: int, before: int | None = None) -> list[Told]:
         """Parameters proposed, the newest first."""

@@ -101,7 +101,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
 class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
     """One account, in its currency; None where a price or rate is missing.
 
-    `suspended_by` is the rule of a suspension that nobody was seen to lift: no person, and no entry passed since.
+    `suspended_by` is the rule of the suspension in force; empty when there is none.
     """
 
     account: str
@@ -203,10 +203,8 @@ class DeskView:
                 self._turn(message)
             case m.AccountSuspended():
                 self._suspended[message.account] = message.rule
-            case m.ComplianceApproved(order=order) if not order.reduce_only:
-                self._suspended.pop(order.account, None)
-            case m.ResumeTrading():
-                self._suspended.clear()
+            case m.AccountReinstated():
+                self._suspended.pop(message.account, None)
             case m.VenueEvent():
                 self._follow_order(message)
             case _:
@@ -214,6 +212,10 @@ class DeskView:
         if not isinstance(message, m.MarketDataReceived | m.BarClosed | m.TimeAdvanced):
             self._note(message)
         return []
+
+    def has_breaker(self, key: str) -> bool:
+        """Whether a breaker of that key, "tier/scope", ever spoke."""
+        return key in self._breakers
 
     def _change_phase(self, changed: m.PhaseChanged) -> None:
         phases = self._phases.setdefault(changed.instrument, {})
@@ -373,7 +375,8 @@ def _progressed(known: OrderLine, event: m.VenueEvent) -> OrderLine:
         case m.OrderTriggered():
             return msgspec.structs.replace(known, state=OrderState.TRIGGERED)
         case m.OrderReplaced():
-            price = known.price if event.limit_price is None else event.limit_price
+            price = event.stop_price if event.limit_price is None else event.limit_price
+            price = known.price if price is None else price
             return msgspec.structs.replace(known, quantity=event.quantity, price=price)
         case _:
             return known

@@ -30,7 +30,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One order of one account, without the exits of its bracket.
 
     Attributes:
-        client_order_id: at the venue; empty until it is submitted.
+        client_order_id: at the venue; empty until it is submitted. An order that goes out in slices has its own id.
         trail_id: of the signal or proposal that it follows from.
         type, time_in_force: None when a gate denied a signal before an order was made of it.
         quantity, filled: in units of the instrument; average_price is None before the first fill.
@@ -55,6 +55,7 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Exact | None
     stop_loss_price: Exact | None
     take_profit_price: Exact | None
+    trail_offset: Exact | None
     reduce_only: bool
     post_only: bool
     strategy: str
@@ -111,6 +112,10 @@ class OrderIndex:
                 self._deny(message, position)
             case m.OrderSubmitted():
                 self._submit(message, position)
+            case m.ScheduleStarted():
+                self._start_slices(message, position)
+            case m.ScheduleEnded():
+                self._end_slices(message, position)
             case m.VenueEvent():
                 self._follow(message, position)
             case _:
@@ -135,6 +140,7 @@ class OrderIndex:
             stop_price=order.stop_price,
             stop_loss_price=order.stop_loss_price,
             take_profit_price=order.take_profit_price,
+            trail_offset=order.trail_offset,
             reduce_only=order.reduce_only,
             post_only=order.post_only,
             strategy=order.strategy,
@@ -173,6 +179,7 @@ class OrderIndex:
             stop_price=None if proposal is None else proposal.stop_price,
             stop_loss_price=None if proposal is None else proposal.stop_loss_price,
             take_profit_price=None if proposal is None else proposal.take_profit_price,
+            trail_offset=None if proposal is None else proposal.trail_offset,
             reduce_only=proposal is not None and proposal.reduce_only,
             post_only=proposal is not None and proposal.post_only,
             strategy="" if proposal is None else proposal.strategy,
@@ -193,6 +200,28 @@ class OrderIndex:
         self._exits_of[made.order_id] = tuple(each for each in exits if each is not None)
         self._exits.update(dict.fromkeys(self._exits_of[made.order_id], made.order_id))
 
+    def _start_slices(self, started: m.ScheduleStarted, position: int) -> None:
+        # The venue never hears of it: its own id is the one by which it can be cancelled.
+        order_id = started.order.order_id
+        made = self._from_order(started.order, started, position, OrderState.SUBMITTED.value)
+        self._put(msgspec.structs.replace(made, client_order_id=order_id))
+        self._by_client_id[order_id] = order_id
+
+    def _end_slices(self, ended: m.ScheduleEnded, position: int) -> None:
+        known = self._orders.get(ended.order_id)
+        if known is None:
+            return
+        is_filled = ended.filled == known.quantity
+        self._change(
+            known,
+            ended,
+            position,
+            status=(OrderState.FILLED if is_filled else OrderState.CANCELLED).value,
+            reason="" if is_filled else ended.reason,
+            filled=ended.filled,
+            average_price=ended.average_price,
+        )
+
     def _follow(self, event: m.VenueEvent, position: int) -> None:
         known = self._orders.get(self._by_client_id.get(event.client_order_id, ""))
         if known is None:
@@ -204,7 +233,8 @@ class OrderIndex:
                 self._change(known, event, position, status=OrderState.TRIGGERED.value)
             case m.OrderReplaced():
                 price = known.limit_price if event.limit_price is None else event.limit_price
-                self._change(known, event, position, quantity=event.quantity, limit_price=price)
+                stop = known.stop_price if event.stop_price is None else event.stop_price
+                self._change(known, event, position, quantity=event.quantity, limit_price=price, stop_price=stop)
             case m.OrderFilled():
                 self._fill(known, event, position)
             case m.OrderRejected():

@@ -81,7 +81,11 @@ class Portfolio:
             return
         _, day_end = day_bounds_ns(account.day(), message.occurred_at_ns)
         self.state.accounts[name] = AccountState(
-            account=account, day_start_equity=account.deposit, peak_equity=account.deposit, day_end_ns=day_end
+            account=account,
+            day_start_equity=account.deposit,
+            peak_equity=account.deposit,
+            closing_peak_equity=account.deposit,
+            day_end_ns=day_end,
         )
         self.state.next_turnover_ns = min(state.day_end_ns for state in self.state.accounts.values())
         self._equity[name] = account.deposit
@@ -91,6 +95,7 @@ class Portfolio:
             if now_ns >= state.day_end_ns:
                 equity = self.equity(name)
                 state.day_start_equity = state.day_start_equity if equity is None else equity
+                state.closing_peak_equity = max(state.closing_peak_equity, state.day_start_equity)
                 _, state.day_end_ns = day_bounds_ns(state.account.day(), now_ns)
         self.state.next_turnover_ns = min(
             (state.day_end_ns for state in self.state.accounts.values()), default=2**63 - 1
@@ -105,9 +110,12 @@ class Portfolio:
         for name, state in self.state.accounts.items():
             if f"{name}/{symbol}" in self.state.positions or len(state.currencies) > 1:
                 self._equity.pop(name, None)
-                equity = self.equity(name)
-                if equity is not None and equity > state.peak_equity:
-                    state.peak_equity = equity
+                self._raise_peak(name)
+
+    def _raise_peak(self, account: str) -> None:
+        equity, state = self.equity(account), self.state.accounts[account]
+        if equity is not None and equity > state.peak_equity:
+            state.peak_equity = equity
 
     def _working(self, approval: m.GateApproval) -> WorkingOrder:
         return WorkingOrder(order=approval.order, remaining=approval.order.quantity, client_order_id="")
@@ -176,6 +184,7 @@ class Portfolio:
         self.state.marks.setdefault(fill.instrument, fill.quote)
         self._equity.pop(fill.account, None)
         self._revalue(fill.instrument)
+        self._raise_peak(fill.account)  # a fill that closes the position is no longer valued with it
 
     def _account_for(self, fill: m.OrderFilled, instrument: Instrument, realised: Decimal) -> None:
         state = self.state.accounts[fill.account]
@@ -222,13 +231,13 @@ class Portfolio:
         """Net position; flat when there is none."""
         return self.state.positions.get(f"{account}/{symbol}") or Position(account=account, instrument=symbol)
 
-    def positions(self, account: str) -> list[Position]:
-        """Open positions of one account, in the order opened."""
-        return [position for position in self.state.positions.values() if position.account == account]
+    def positions(self, account: str | None = None) -> list[Position]:
+        """Open positions of one account, or of all, in the order opened."""
+        return [each for each in self.state.positions.values() if account in (None, each.account)]
 
-    def working(self, account: str) -> list[WorkingOrder]:
-        """Orders sized or further along and not yet ended, exits excluded, oldest first."""
-        return [order for order in self.state.working.values() if order.order.account == account]
+    def working(self, account: str | None = None) -> list[WorkingOrder]:
+        """Orders of one account, or of all, sized or further along and not yet ended, exits excluded, oldest first."""
+        return [each for each in self.state.working.values() if account in (None, each.order.account)]
 
     def mark(self, symbol: str) -> Quote | None:
         """Newest bid and ask known from closed bars and fills."""
@@ -316,6 +325,11 @@ class Portfolio:
         state = self.state.accounts.get(account)
         return None if state is None else state.peak_equity
 
+    def closing_peak_equity(self, account: str) -> Decimal | None:
+        """Highest equity with which a trading day has ended; the deposit before any has ended higher."""
+        state = self.state.accounts.get(account)
+        return None if state is None else state.closing_peak_equity
+
     def daily_loss_fraction(self, account: str) -> Decimal | None:
         """Loss since the day began over the day's starting equity; 0 on a profit, never negative."""
         return _fall_fraction(self.day_start_equity(account), self.equity(account))
@@ -343,10 +357,10 @@ class Portfolio:
         """Stop price that protects the open position; None when flat or unprotected."""
         return self.state.protective_stops.get(f"{account}/{symbol}")
 
-    def exits(self, account: str, symbol: str) -> list[ExitOrder]:
-        """Exits of brackets that work, oldest first."""
+    def exits(self, account: str | None, symbol: str) -> list[ExitOrder]:
+        """Exits of brackets that work in an instrument, of one account or (None) of all, oldest first."""
         exits = self.state.exits.values()
-        return [each for each in exits if each.account == account and each.instrument == symbol]
+        return [each for each in exits if each.instrument == symbol and account in (None, each.account)]
 
     def trip(self, account: str, symbol: str) -> RoundTrip | None:
         """The round trip that is under way, or None when flat."""

@@ -26,12 +26,16 @@ class WorkingOrder(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, remaining=remaining)
 
     def replaced(self, by: OrderReplaced) -> WorkingOrder:
-        """The same order, of another quantity (what has filled counts towards it) and at another limit."""
+        """The same order, of another quantity (what has filled counts towards it) and at other prices."""
         filled = self.order.quantity - self.remaining
         if by.quantity <= filled:
             return self.with_remaining(ZERO)
         limit_price = self.order.limit_price if by.limit_price is None else by.limit_price
-        order = msgspec.structs.replace(self.order, quantity=by.quantity, limit_price=limit_price)
+        held = self.order.stop_price
+        stop_price = held if held is None or by.stop_price is None else by.stop_price
+        order = msgspec.structs.replace(
+            self.order, quantity=by.quantity, limit_price=limit_price, stop_price=stop_price
+        )
         return msgspec.structs.replace(self, order=order, remaining=by.quantity - filled)
 
 
@@ -121,11 +125,16 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountState(msgspec.Struct, kw_only=True):
-    """Running figures of one account. `realised` and `fees` are by currency, exact."""
+    """Running figures of one account. `realised` and `fees` are by currency, exact.
+
+    Attributes:
+        closing_peak_equity: the highest with which a trading day has ended, or the deposit.
+    """
 
     account: Account
     day_start_equity: Exact
     peak_equity: Exact
+    closing_peak_equity: Exact
     day_end_ns: int
     realised: dict[str, Exact] = {}
     fees: dict[str, Exact] = {}

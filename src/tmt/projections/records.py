@@ -214,6 +214,7 @@ class RecordsFold:
             changes["quantity"] = event.quantity
         if isinstance(event, m.OrderReplaced):
             changes["limit_price"] = known.row.limit_price if event.limit_price is None else event.limit_price
+            changes["stop_price"] = known.row.stop_price if event.stop_price is None else event.stop_price
         else:
             changes["state"] = state_after(event)
         if isinstance(event, m.OrderRejected | m.OrderCancelled):

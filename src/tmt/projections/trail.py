@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -58,7 +58,9 @@ class OrderTrail(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         state: "denied", or how far the order got, in words.
         flip: for a denial, the smallest change that its deciding rule would have let pass; else empty.
-        reports: what the venue said, exits included.
+        slices: what was submitted of an order that went out in slices; else empty.
+        reports: what the venue said, exits and slices included.
+        shortfall: how the slices ended, and what they cost.
         r_multiple: profit after fees in multiples of the risk taken; None while open or without a stop.
         complete: every step names a cause that is in the log, back to the bar or proposal, no gate left out.
     """
@@ -72,7 +74,9 @@ class OrderTrail(msgspec.Struct, frozen=True, kw_only=True):
     denial: m.OrderDenied | None
     flip: str
     submission: m.OrderSubmitted | None
+    slices: tuple[m.OrderSubmitted, ...]
     reports: tuple[Report, ...]
+    shortfall: m.ScheduleEnded | None
     closed: m.PositionClosed | None
     r_multiple: Exact | None
     complete: bool
@@ -97,7 +101,8 @@ class Trail(msgspec.Struct, frozen=True, kw_only=True):
         events: the Wyckoff events of the signal's range, the oldest first.
         orders: of the order asked for alone, or one for each account of a signal.
         others: for one order of a signal, a line for each other account.
-        complete: whether there is an order and all of `orders` are complete.
+        exit: the exit that ARIA raised; it may only move stops, and then there is no order.
+        complete: whether there is an order, unless none was wanted, and all of `orders` are complete.
     """
 
     asked: str
@@ -108,6 +113,7 @@ class Trail(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[m.WyckoffEventSeen, ...]
     signal: m.SignalRaised | None
     proposal: m.OrderProposed | None
+    exit: m.ExitRaised | None
     orders: tuple[OrderTrail, ...]
     others: tuple[str, ...]
     complete: bool
@@ -156,10 +162,13 @@ def why(log: EventLog, asked: str) -> Trail:
     origins = _origins_after(log, anchor) if origin is None else [origin]
     signal = next((each for each in origins if isinstance(each, m.SignalRaised)), None)
     proposal = next((each for each in origins if isinstance(each, m.OrderProposed)), None)
+    raised = next((each for each in origins if isinstance(each, m.ExitRaised)), None)
     orders = tuple(order for each in origins for order in orders_after(log, each))
-    chosen = tuple(each for each in orders if order_id in ("", each.order_id))
+    chosen = tuple(each for each in orders if order_id in ("", each.order_id, *(s.order.order_id for s in each.slices)))
     bars = (each for each in (anchor, *causes) if isinstance(each, m.BarClosed))
-    bar = next(bars, None) if signal is None else cause_of(log, signal)
+    moves_only = raised is not None and raised.quantity is None
+    judged_at = raised if signal is None else signal
+    bar = next(bars, None) if judged_at is None else cause_of(log, judged_at)
     return Trail(
         asked=asked,
         id=found_id,
@@ -177,22 +186,26 @@ def why(log: EventLog, asked: str) -> Trail:
         events=() if signal is None else _events_of(log, signal),
         signal=signal,
         proposal=proposal,
+        exit=raised,
         orders=chosen,
         others=tuple(f"{each.account}: {each.state}" for each in orders if each not in chosen),
-        complete=bool(chosen) and all(each.complete for each in chosen),
+        complete=(bool(chosen) or moves_only) and all(each.complete for each in chosen),
     )
 
 
 def orders_after(log: EventLog, origin: m.Message) -> tuple[OrderTrail, ...]:
-    """The orders that follow from a signal or proposal, one an account, in the order decided."""
+    """The orders that follow from a signal, a proposal or an exit, one an account, in the order decided."""
     known = {origin.message_id}
     by_order: dict[str, list[m.Message]] = {}
+    parent_of: dict[str, str] = {}
     for message in map(_decoded, log.correlated(origin.correlation_id)):
         if message.causation_id in known:
             known.add(message.message_id)
             order_id = _order_of(message)
+            if isinstance(message, m.OrderSubmitted) and message.order.parent_id:
+                parent_of[order_id] = message.order.parent_id
             if order_id:
-                by_order.setdefault(order_id, []).append(message)
+                by_order.setdefault(parent_of.get(order_id, order_id), []).append(message)
     return tuple(
         _order_trail(log, order_id, said)
         for order_id, said in by_order.items()
@@ -258,31 +271,31 @@ def _decoded(recorded: Recorded) -> m.Message:
 
 def _order_of(message: m.Message) -> str:
     match message:
-        case m.GateApproval() | m.OrderSubmitted():
+        case m.GateApproval() | m.OrderSubmitted() | m.ScheduleStarted():
             return message.order.order_id
-        case m.OrderDenied() | m.VenueEvent() | m.PositionClosed():
+        case m.OrderDenied() | m.VenueEvent() | m.PositionClosed() | m.ScheduleEnded():
             return message.order_id
         case _:
             return ""
 
 
 def _origin(causes: Iterable[m.Message]) -> m.Message | None:
-    origins = (each for each in causes if isinstance(each, m.SignalRaised | m.OrderProposed))
+    origins = (each for each in causes if isinstance(each, m.SignalRaised | m.OrderProposed | m.ExitRaised))
     return next(origins, None)
 
 
 def _origins_after(log: EventLog, anchor: m.Message) -> list[m.Message]:
-    """The signal that a bar raised, or the proposals that an emergency stop made."""
+    """The signal and the exits that a bar raised, or the proposals that an emergency stop made."""
     wanted = anchor.message_id.encode()
-    origins = log.read(types=("SignalRaised", "OrderProposed"))
+    origins = log.read(types=("SignalRaised", "OrderProposed", "ExitRaised"))
     decoded = [_decoded(each) for each in origins if wanted in each.body]
     return [each for each in decoded if each.causation_id == anchor.message_id]
 
 
 def _opener(log: EventLog, closed: m.PositionClosed) -> m.Message | None:
-    """The first approval of the order that opened the position, which may not be the one that closed it."""
+    """What made the order, or the slice, that opened the position, which may not be the one that closed it."""
     wanted = closed.order_id.encode()
-    for recorded in log.read(types=("OrderSized",)):
+    for recorded in log.read(types=("OrderSized", "OrderSubmitted")):
         if wanted in recorded.body and _order_of(message := m.decode(recorded.body)) == closed.order_id:
             return message
     return None
@@ -304,11 +317,12 @@ def _events_of(log: EventLog, signal: m.SignalRaised) -> tuple[m.WyckoffEventSee
 def _order_trail(log: EventLog, order_id: str, said: list[m.Message]) -> OrderTrail:
     approvals = [each for each in said if isinstance(each, m.GateApproval)]
     denial = next((each for each in said if isinstance(each, m.OrderDenied)), None)
-    submission = next((each for each in said if isinstance(each, m.OrderSubmitted)), None)
+    submission = next((each for each in said if isinstance(each, m.OrderSubmitted | m.ScheduleStarted)), None)
+    slices = tuple(each for each in said if isinstance(each, m.OrderSubmitted) and each.order.parent_id)
     reports = [each for each in said if isinstance(each, Report)]
     closed = next((each for each in said if isinstance(each, m.PositionClosed)), None)
     if closed is None and any(isinstance(each, m.OrderFilled) for each in reports):
-        closed = _closed_by_another(log, order_id)
+        closed = _closed_by_another(log, {order_id, *(each.order.order_id for each in slices)})
         closing = None if closed is None else cause_of(log, closed)
         reports += [closing] if isinstance(closing, m.OrderFilled) and closing not in reports else []
     subject = denial if denial is not None else approvals[0].order if approvals else None
@@ -325,8 +339,10 @@ def _order_trail(log: EventLog, order_id: str, said: list[m.Message]) -> OrderTr
         gates=tuple(gates),
         denial=denial,
         flip="" if denial is None else flip_of(denial),
-        submission=submission,
+        submission=submission if isinstance(submission, m.OrderSubmitted) else next(iter(slices), None),
+        slices=slices,
         reports=tuple(reports),
+        shortfall=next((each for each in said if isinstance(each, m.ScheduleEnded)), None),
         closed=closed,
         r_multiple=None if closed is None else r_multiple_of(closed),
         complete=all(follows_every_gate(causes_of(log, tip)) for tip in _tips(said, reports)),
@@ -349,19 +365,17 @@ def _verdict(gate: str, outcome: str, said: m.GateApproval | m.OrderDenied, quan
     )
 
 
-def _closed_by_another(log: EventLog, order_id: str) -> m.PositionClosed | None:
-    wanted = order_id.encode()
+def _closed_by_another(log: EventLog, order_ids: Set[str]) -> m.PositionClosed | None:
     for recorded in log.read(types=("PositionClosed",)):
-        if wanted in recorded.body:
-            closed = m.decode(recorded.body)
-            if isinstance(closed, m.PositionClosed) and closed.order_id == order_id:
-                return closed
+        closed = m.decode(recorded.body)
+        if isinstance(closed, m.PositionClosed) and closed.order_id in order_ids:
+            return closed
     return None
 
 
 def _state(
     denial: m.OrderDenied | None,
-    submission: m.OrderSubmitted | None,
+    submission: m.OrderSubmitted | m.ScheduleStarted | None,
     reports: Sequence[m.Message],
     closed: m.PositionClosed | None,
 ) -> str:

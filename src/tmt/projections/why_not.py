@@ -19,6 +19,7 @@ LAST_EVENTS: Final = 3
 _LONGEST_BAR_NS: Final = 26 * 3600 * NANOSECONDS_PER_SECOND
 """A trading day of 25 hours, and an hour to spare."""
 
+_ANALYSIS: Final = ("WyckoffEventSeen", "PhaseChanged", "SignalRaised")
 _OVER: Final = ("abandoned", "completed")
 _ENTRY_EVENTS: Final = ("spring", "shakeout", "test", "LPS", "BU", "UTAD", "LPSY")
 _WAITS_FOR: Final = {
@@ -152,7 +153,7 @@ def _analysis(
     log: EventLog, instrument: str, until_ns: int
 ) -> Iterator[m.WyckoffEventSeen | m.PhaseChanged | m.SignalRaised]:
     wanted = instrument.encode()
-    for recorded in log.read(types=tuple(kind.__name__ for kind in m.ANALYSIS)):
+    for recorded in log.read(types=_ANALYSIS):
         if recorded.occurred_at_ns > until_ns:
             return
         if wanted in recorded.body:

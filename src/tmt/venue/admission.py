@@ -1,4 +1,4 @@
-"""What the venue lists, and why it refuses an order on arrival."""
+"""What the venue lists, and why it refuses an order on arrival, or a change of one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from tmt.domain.instrument import Instrument
 from tmt.domain.money import is_multiple
 from tmt.domain.order import Order, Side
 from tmt.errors import ConfigError
+from tmt.messages import ReplaceSubmitted
 from tmt.ports.venue import TouchQuote
 from tmt.venue.config import VenueConfig
+from tmt.venue.orders import Phase, WorkingOrder
 
 _NANOSECONDS_PER_MINUTE = 60_000_000_000
 
@@ -102,8 +104,55 @@ def refusal(
     return None
 
 
+def replace_refusal(
+    request: ReplaceSubmitted, order: WorkingOrder, listing: Listing, quote: TouchQuote | None, time_ns: int
+) -> str | None:
+    """Why a working order may not become what `request` asks, or None. The order must work at `time_ns`."""
+    instrument = listing.instrument
+    if not listing.is_open(time_ns):
+        return "session_closed"
+    if quote is None or not has_market(quote):
+        return "no_market"
+    if not is_multiple(request.quantity, instrument.lot_size):
+        return "off_lot"
+    if request.quantity < instrument.quantity_of(order.filled_lots):
+        return "quantity_below_filled"
+    best = instrument.price_of(quote.ask if order.sign > 0 else quote.bid)
+    return _limit_refusal(request, order, instrument, best) or _stop_refusal(request, order, instrument, best)
+
+
+def _limit_refusal(
+    request: ReplaceSubmitted, order: WorkingOrder, instrument: Instrument, opposite: Decimal
+) -> str | None:
+    price = request.limit_price
+    if price is None:
+        return None
+    if order.limit_quanta is None:
+        return "not_a_limit_order"
+    if price <= 0 or not is_multiple(price, instrument.tick_size):
+        return "off_tick"
+    if order.post_only and (price - opposite) * order.sign >= 0:
+        return "post_only_would_cross"
+    return None
+
+
+def _stop_refusal(request: ReplaceSubmitted, order: WorkingOrder, instrument: Instrument, best: Decimal) -> str | None:
+    price = request.stop_price
+    if price is None:
+        return None
+    if order.stop_quanta is None:
+        return "not_a_stop_order"
+    if order.phase is not Phase.WAITING:
+        return "already_triggered"
+    if price <= 0 or not is_multiple(price, instrument.tick_size):
+        return "off_tick"
+    if (best - price) * order.sign >= 0:
+        return "stop_would_trigger"
+    return None
+
+
 def _off_grid(order: Order, instrument: Instrument) -> Refusal | None:
-    for name in ("limit_price", "stop_price", "stop_loss_price", "take_profit_price"):
+    for name in ("limit_price", "stop_price", "stop_loss_price", "take_profit_price", "trail_offset"):
         price = getattr(order, name)
         if price is not None and not is_multiple(price, instrument.tick_size):
             return Refusal("off_tick", f"{name} {price} is not a multiple of {instrument.tick_size}")

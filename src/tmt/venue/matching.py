@@ -109,6 +109,7 @@ class Matcher:
             best = turn.quote.ask if order.sign > 0 else turn.quote.bid
             if (best - stop) * order.sign < 0:
                 self._place(order)
+                self._follow_touch(order, turn.quote)
             else:
                 self._trigger(order, turn)
         else:
@@ -141,7 +142,7 @@ class Matcher:
     # What a row does to the orders
 
     def on_row(self, symbol: str, turn: Turn, trade: Print) -> None:
-        """Takers by time, then stops by time, then resting limits by price and time."""
+        """Takers by time, then stops by time, then resting limits by price and time; then trailing stops follow."""
         book = self.books[symbol]
         lowest = min(turn.quote.bid, trade.price) if trade.price else turn.quote.bid
         stops, buys, sells = book.reached(lowest, max(turn.quote.ask, trade.price))
@@ -155,6 +156,18 @@ class Matcher:
                 self._trigger(order, turn, trade.price)
         self._hit_resting(buys, turn, trade)
         self._hit_resting(sells, turn, trade)
+        for order in list(book.trailing):
+            self._follow_touch(order, turn.quote)
+
+    def _follow_touch(self, order: WorkingOrder, quote: TouchQuote) -> None:
+        """Ratchet a trailing stop; it never turns back, and says nothing until it triggers."""
+        if order.trail_quanta is None:
+            return
+        best = quote.ask if order.sign > 0 else quote.bid
+        if (order.follows_from_quanta - best) * order.sign >= 0:
+            self.withdraw(order)
+            order.stop_quanta = best + order.trail_quanta * order.sign
+            self._place(order)
 
     def _hit_resting(self, orders: list[WorkingOrder], turn: Turn, trade: Print) -> None:
         ours_lots = 0

@@ -26,10 +26,11 @@ class Phase(StrEnum):
 
 
 class Exit(msgspec.Struct, frozen=True, array_like=True):
-    """One leg of a bracket, before or after it works."""
+    """One leg of a bracket, before or after it works; `trail_quanta` is None unless it is a stop that trails."""
 
     client_order_id: str
     price_quanta: int
+    trail_quanta: int | None = None
 
 
 class WorkingOrder(msgspec.Struct, kw_only=True, eq=False):
@@ -39,6 +40,7 @@ class WorkingOrder(msgspec.Struct, kw_only=True, eq=False):
         message_id, correlation_id: of the submission, which causes everything said about the order.
         sign: 1 buys, -1 sells.
         limit_quanta, stop_quanta: None where the type has none.
+        trail_quanta: how far a trailing stop stays behind the best price of the side that triggers it, else None.
         reference_price: what slippage is measured from.
         number: place in time; a lower number was first.
         queue_lots: displayed lots of others ahead of a resting order; about `FAR` when not known.
@@ -69,6 +71,7 @@ class WorkingOrder(msgspec.Struct, kw_only=True, eq=False):
     reference_price: Exact
     number: int
     phase: Phase
+    trail_quanta: int | None = None
     filled_lots: int = 0
     queue_lots: int = FAR
     placed: bool = False
@@ -86,6 +89,13 @@ class WorkingOrder(msgspec.Struct, kw_only=True, eq=False):
         return self.quantity_lots - self.filled_lots
 
     @property
+    def follows_from_quanta(self) -> int:
+        """Best price from which on a trailing stop follows: the bid for a sell, the ask for a buy."""
+        assert self.stop_quanta is not None
+        assert self.trail_quanta is not None
+        return self.stop_quanta - (self.trail_quanta + 1) * self.sign
+
+    @property
     def side(self) -> Side:
         """Direction."""
         return Side.BUY if self.sign > 0 else Side.SELL
@@ -96,6 +106,7 @@ def entry_of(
 ) -> WorkingOrder:
     """The order that was submitted, as `lots` to work; its prices must be on the grid."""
     order = submitted.order
+    trails = order.type is OrderType.TRAILING_STOP
     return WorkingOrder(
         client_order_id=submitted.client_order_id,
         order_id=order.order_id,
@@ -117,8 +128,14 @@ def entry_of(
         reference_price=reference_price,
         number=number,
         phase=Phase.TAKING if order.stop_price is None else Phase.WAITING,
-        stop_loss=_exit(submitted.stop_loss_client_order_id, order.stop_loss_price, price_quantum),
-        take_profit=_exit(submitted.take_profit_client_order_id, order.take_profit_price, price_quantum),
+        trail_quanta=_quanta(order.trail_offset, price_quantum) if trails else None,
+        stop_loss=_exit(
+            submitted.stop_loss_client_order_id,
+            order.stop_loss_price,
+            price_quantum,
+            None if trails else _quanta(order.trail_offset, price_quantum),
+        ),
+        take_profit=_exit(submitted.take_profit_client_order_id, order.take_profit_price, price_quantum, None),
     )
 
 
@@ -127,6 +144,7 @@ def exit_of(
 ) -> WorkingOrder:
     """The exit `leg` of a filled entry: a stop when `role` is "stop_loss", else a limit."""
     stops = role == "stop_loss"
+    stop_type = OrderType.STOP if leg.trail_quanta is None else OrderType.TRAILING_STOP
     return WorkingOrder(
         client_order_id=leg.client_order_id,
         order_id=entry.order_id,
@@ -135,7 +153,7 @@ def exit_of(
         account=entry.account,
         symbol=entry.symbol,
         sign=-entry.sign,
-        type=OrderType.STOP if stops else OrderType.LIMIT,
+        type=stop_type if stops else OrderType.LIMIT,
         time_in_force=TimeInForce.GTC,
         quantity_lots=lots,
         limit_quanta=None if stops else leg.price_quanta,
@@ -148,6 +166,7 @@ def exit_of(
         reference_price=price,
         number=number,
         phase=Phase.WAITING if stops else Phase.TAKING,
+        trail_quanta=leg.trail_quanta,
         entry_id=entry.client_order_id,
         sibling_id="" if sibling is None else sibling.client_order_id,
     )
@@ -162,14 +181,16 @@ def _quanta(price: Decimal | None, price_quantum: Decimal) -> int | None:
     return None if price is None else int(price // price_quantum)
 
 
-def _exit(client_order_id: str | None, price: Decimal | None, price_quantum: Decimal) -> Exit | None:
+def _exit(
+    client_order_id: str | None, price: Decimal | None, price_quantum: Decimal, trail_quanta: int | None
+) -> Exit | None:
     if client_order_id is None or price is None:
         return None
-    return Exit(client_order_id, int(price // price_quantum))
+    return Exit(client_order_id, int(price // price_quantum), trail_quanta)
 
 
 class Expiry(msgspec.Struct, frozen=True, tag_field="type", tag=True):
-    """The end of a GTD order's time."""
+    """The end of the time of a GTD or DAY order."""
 
     client_order_id: str
 
@@ -228,10 +249,11 @@ class Book:
     resting buys and sell stops, rising prices reach resting sells and buy stops.
     """
 
-    __slots__ = ("_buy_stops", "_buys", "_sell_stops", "_sells", "taking")
+    __slots__ = ("_buy_stops", "_buys", "_sell_stops", "_sells", "taking", "trailing")
 
     def __init__(self) -> None:
         self.taking: list[WorkingOrder] = []
+        self.trailing: list[WorkingOrder] = []
         self._buys: _Ladder = []
         self._sells: _Ladder = []
         self._buy_stops: _Ladder = []
@@ -245,6 +267,8 @@ class Book:
         else:
             ladder, key = self._rung(order)
             insort(ladder, (key, order.number, order))
+            if _trails(order):
+                insort(self.trailing, order, key=_number)
 
     def remove(self, order: WorkingOrder) -> None:
         """Let go of `order`, whose phase, price and number must be those that it was added with."""
@@ -254,11 +278,20 @@ class Book:
         else:
             ladder, key = self._rung(order)
             del ladder[bisect_left(ladder, (key, order.number))]
+            if _trails(order):
+                self.trailing.remove(order)
 
     def bounds(self) -> tuple[int, int]:
-        """(low, high): see `tmt.ports.venue.Venue.bounds`."""
+        """(low, high): see `tmt.ports.venue.Venue.bounds`.
+
+        The bid that lets a trailing sell stop rise is not below the ask, so its bound is one for asks: it lets through
+        every row on which the bid may have reached it. Likewise a trailing buy stop and the bid.
+        """
         low = max(-self._buys[0][0] if self._buys else -1, -self._sell_stops[0][0] if self._sell_stops else -1)
         high = min(self._sells[0][0] if self._sells else FAR, self._buy_stops[0][0] if self._buy_stops else FAR)
+        for order in self.trailing:
+            follows = order.follows_from_quanta
+            low, high = (low, min(high, follows)) if order.sign < 0 else (max(low, follows), high)
         return (FAR, high) if self.taking else (low, high)
 
     def reached(self, lowest: int, highest: int) -> tuple[list[WorkingOrder], list[WorkingOrder], list[WorkingOrder]]:
@@ -273,6 +306,10 @@ class Book:
             return (self._buy_stops if order.sign > 0 else self._sell_stops), order.sign * order.stop_quanta
         assert order.limit_quanta is not None
         return (self._buys if order.sign > 0 else self._sells), -order.sign * order.limit_quanta
+
+
+def _trails(order: WorkingOrder) -> bool:
+    return order.trail_quanta is not None and order.phase is Phase.WAITING
 
 
 def _number(order: WorkingOrder) -> int:

@@ -10,8 +10,9 @@ import msgspec
 
 from tmt.domain.identity import seeded_fraction
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import ZERO, decode_hook, is_multiple
-from tmt.domain.order import Order
+from tmt.domain.money import ZERO, decode_hook
+from tmt.domain.order import Order, TimeInForce
+from tmt.domain.session import day_bounds_ns
 from tmt.messages import (
     VENUE_EVENTS,
     CancelSubmitted,
@@ -21,7 +22,7 @@ from tmt.messages import (
 )
 from tmt.ports.venue import Touch, TouchQuote, VenueListing, VenueOrder
 from tmt.venue import reports
-from tmt.venue.admission import Listing, has_market, refusal
+from tmt.venue.admission import Listing, has_market, refusal, replace_refusal
 from tmt.venue.config import VenueConfig
 from tmt.venue.matching import Matcher, Print, Turn
 from tmt.venue.orders import (
@@ -212,8 +213,11 @@ class PaperVenue:
         working = entry_of(
             submitted, lots, instrument.price_quantum, self._state.next_number(), reference_price_of(order)
         )
-        if order.expire_at_ns is not None:
-            self._schedule(order.expire_at_ns, Expiry(client_order_id))
+        expires_ns = order.expire_at_ns
+        if order.time_in_force is TimeInForce.DAY:
+            _, expires_ns = day_bounds_ns(instrument.session, time_ns)
+        if expires_ns is not None:
+            self._schedule(expires_ns, Expiry(client_order_id))
         turn = Turn(time_ns, quote, said)
         self._matcher.accept(working, turn)
         self._matcher.work(working, turn)
@@ -244,51 +248,25 @@ class PaperVenue:
             return
         listing = self._listings[order.symbol]
         quote = self._touch.quote(order.symbol)
-        reason = self._replace_refusal(request, order, listing, quote, time_ns)
+        reason = replace_refusal(request, order, listing, quote, time_ns)
         if reason is not None:
             said.append(reports.cancel_rejected(request, order, time_ns, reason))
             return
         assert quote is not None
-        self._matcher.withdraw(order)
-        order.quantity_lots = self._replacing_lots(request.quantity, order, listing.instrument)
-        if request.limit_price is not None:
-            order.limit_quanta = listing.instrument.quanta_of(request.limit_price)
-        order.number = self._state.next_number()
+        lots = self._replacing_lots(request.quantity, order, listing.instrument)
+        keeps_its_place = lots < order.quantity_lots and not _moves(request, order, listing.instrument)
+        if not keeps_its_place:
+            self._matcher.withdraw(order)
+            _move(request, order, listing.instrument)
+            order.number = self._state.next_number()
+        order.quantity_lots = lots
         said.append(reports.replaced(order, listing, time_ns))
         if order.remaining_lots == 0:
             self._matcher.cancel(order, "replaced", time_ns, said)
-            return
-        if order.phase is Phase.RESTING:
-            order.phase = Phase.TAKING
-        self._matcher.work(order, Turn(time_ns, quote, said))
-
-    def _replace_refusal(
-        self,
-        request: ReplaceSubmitted,
-        order: WorkingOrder,
-        listing: Listing,
-        quote: TouchQuote | None,
-        time_ns: int,
-    ) -> str | None:
-        instrument, limit_price = listing.instrument, request.limit_price
-        if not listing.is_open(time_ns):
-            return "session_closed"
-        if quote is None or not has_market(quote):
-            return "no_market"
-        if not is_multiple(request.quantity, instrument.lot_size):
-            return "off_lot"
-        if request.quantity < instrument.quantity_of(order.filled_lots):
-            return "quantity_below_filled"
-        if limit_price is None:
-            return None
-        if order.limit_quanta is None:
-            return "not_a_limit_order"
-        if limit_price <= 0 or not is_multiple(limit_price, instrument.tick_size):
-            return "off_tick"
-        opposite = instrument.price_of(quote.ask if order.sign > 0 else quote.bid)
-        if order.post_only and (limit_price - opposite) * order.sign >= 0:
-            return "post_only_would_cross"
-        return None
+        elif not keeps_its_place:
+            if order.phase is Phase.RESTING:
+                order.phase = Phase.TAKING
+            self._matcher.work(order, Turn(time_ns, quote, said))
 
     def _replacing_lots(self, quantity: Decimal, order: WorkingOrder, instrument: Instrument) -> int:
         lots = instrument.lots_of(quantity)
@@ -300,6 +278,21 @@ class PaperVenue:
     def _not_working(self, request: CancelSubmitted | ReplaceSubmitted, time_ns: int) -> Message:
         ended = self._state.ended.get(request.client_order_id)
         return reports.cancel_rejected(request, ended, time_ns, "unknown_order" if ended is None else "already_done")
+
+
+def _moves(request: ReplaceSubmitted, order: WorkingOrder, instrument: Instrument) -> bool:
+    wanted = ((request.limit_price, order.limit_quanta), (request.stop_price, order.stop_quanta))
+    return any(price is not None and instrument.quanta_of(price) != quanta for price, quanta in wanted)
+
+
+def _move(request: ReplaceSubmitted, order: WorkingOrder, instrument: Instrument) -> None:
+    """Give the order its new prices. A trailing stop only comes nearer: if it has passed the price, it stays."""
+    if request.limit_price is not None:
+        order.limit_quanta = instrument.quanta_of(request.limit_price)
+    if request.stop_price is not None and order.stop_quanta is not None:
+        stop = instrument.quanta_of(request.stop_price)
+        if order.trail_quanta is None or (order.stop_quanta - stop) * order.sign > 0:
+            order.stop_quanta = stop
 
 
 def _travelling(submitted: OrderSubmitted) -> VenueOrder:

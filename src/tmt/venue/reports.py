@@ -39,6 +39,7 @@ def accepted(order: WorkingOrder, listing: Listing, time_ns: int) -> OrderAccept
         order_type=order.type,
         price=None if quanta is None else instrument.price_of(quanta),
         reduce_only=order.reduce_only,
+        role=order.role,
     )
 
 
@@ -56,6 +57,7 @@ def replaced(order: WorkingOrder, listing: Listing, time_ns: int) -> OrderReplac
         **_header(order, "OrderReplaced", time_ns),
         quantity=instrument.quantity_of(order.quantity_lots),
         limit_price=None if order.limit_quanta is None else instrument.price_of(order.limit_quanta),
+        stop_price=None if order.stop_quanta is None else instrument.price_of(order.stop_quanta),
     )
 
 

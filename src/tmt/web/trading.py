@@ -12,12 +12,14 @@ from litestar.params import JSONBody
 from tmt import messages as m
 from tmt.access.roles import Operation, Principal
 from tmt.domain.identity import derive_id
+from tmt.domain.stop import ScopeKind, StopScope
 from tmt.ports.door import Door, Taken
 from tmt.projections.desk_reader import DeskReader
 from tmt.projections.order_index import OrderRecord
 from tmt.projections.portfolio import Portfolio
 from tmt.web.keeper import demand, principal, requires, says
 from tmt.web.problem import FieldProblem, Refused
+from tmt.web.reinstating import reinstating_route
 from tmt.web.trading_forms import (
     Asked,
     Commanded,
@@ -41,7 +43,7 @@ def trading_routes(door: Door, reader: DeskReader) -> list[BaseRouteHandler]:
         reader: of the desk's log, from which everything but the answer to a command is read.
     """
     desk = TradedDesk(door, reader)
-    return [*_placing(desk), *_changing(desk), *reading_routes(desk), *_halting(desk)]
+    return [*_placing(desk), *_changing(desk), *reading_routes(desk), *_halting(desk), reinstating_route(desk)]
 
 
 def _placing(desk: TradedDesk) -> list[BaseRouteHandler]:
@@ -73,6 +75,7 @@ def _placing(desk: TradedDesk) -> list[BaseRouteHandler]:
             stop_price=data.stop_price,
             stop_loss_price=data.stop_loss_price,
             take_profit_price=data.take_profit_price,
+            trail_offset=data.trail_offset,
             expire_at_ns=data.expire_at_ns,
             reduce_only=data.reduce_only,
             post_only=data.post_only,
@@ -160,15 +163,15 @@ def _changing(desk: TradedDesk) -> list[BaseRouteHandler]:
     @put(
         "/api/v1/orders/{order_id:str}",
         status_code=202,
-        summary="Make a working order smaller, or move its limit to where it risks no more",
+        summary="Make a working order smaller, or move its limit or trigger to where it risks no more",
         guards=[requires(Operation.TRADE)],
     )
     async def replace(request: PersonsRequest, order_id: Named, data: JSONBody[Replacement]) -> Asked:
         who = principal(request)
         order = await desk.working(request, order_id)
         says(request, order_id, account=order.account)
-        _refuse_more_risk(order, data.quantity, data.price)
-        wish = (str(data.quantity), str(data.price))
+        _refuse_more_risk(order, data)
+        wish = (str(data.quantity), str(data.price), *(() if data.stop_price is None else (str(data.stop_price),)))
         key = (who.name, "replace", order.client_order_id, str(order.position), *wish)
         command = m.ReplaceOrder.root(
             who.name,
@@ -177,6 +180,7 @@ def _changing(desk: TradedDesk) -> list[BaseRouteHandler]:
             client_order_id=order.client_order_id,
             quantity=data.quantity,
             limit_price=data.price,
+            stop_price=data.stop_price,
             person=who.name,
         )
         taken = await desk.ask(command)
@@ -185,55 +189,54 @@ def _changing(desk: TradedDesk) -> list[BaseRouteHandler]:
     return [cancel, replace]
 
 
-def _refuse_more_risk(order: OrderRecord, quantity: Decimal, price: Decimal | None) -> None:
+def _refuse_more_risk(order: OrderRecord, wanted: Replacement) -> None:
     """A replacement passes no gate, so it may take away from what the gates approved, and add nothing.
 
-    A limit that is reached later buys lower or sells higher: its stop, if there is one, comes nearer. Notional must
-    not grow either, which a sale at a higher price would make it do.
+    A limit that is reached later buys lower or sells higher: its stop, if there is one, comes nearer. So does a trigger
+    that buys lower or sells higher, and a stop that closes then loses less. Notional must not grow either, which a sale
+    at a higher price would make it do.
     """
-    if quantity > order.quantity:
+    if wanted.quantity > order.quantity:
         raise _wrong("quantity", f"an order may only become smaller than {order.quantity}; place another for more")
-    if quantity <= order.filled:
+    if wanted.quantity <= order.filled:
         raise _wrong("quantity", f"{order.filled} has filled already; cancel the order to keep no more")
-    if price is None or price == order.limit_price:
+    _refuse_worse_price("price", "limit", order, wanted, wanted.price, order.limit_price)
+    _refuse_worse_price("stop_price", "trigger", order, wanted, wanted.stop_price, order.stop_price)
+
+
+def _refuse_worse_price(
+    field: str, called: str, order: OrderRecord, wanted: Replacement, price: Decimal | None, before: Decimal | None
+) -> None:
+    if price is None or price == before:
         return
-    if order.limit_price is None:
-        raise _wrong("price", f"a {'market' if order.type is None else order.type} order has no limit to move")
-    if order.reduce_only:
+    if before is None:
+        raise _wrong(field, f"a {'market' if order.type is None else order.type} order has no {called} to move")
+    if order.reduce_only and field == "price":
         return
     if order.stop_loss_price is not None and (price - order.stop_loss_price) * order.side.sign <= 0:
-        raise _wrong("price", f"{price} lies beyond the order's own stop at {order.stop_loss_price}")
-    if (price - order.limit_price) * order.side.sign > 0:
-        raise _wrong("price", f"a {order.side} may not move from {order.limit_price} towards the market: it risks more")
-    if quantity * price > order.quantity * order.limit_price:
-        raise _wrong("price", "the order would be worth more than the gates approved; make it smaller as well")
+        raise _wrong(field, f"{price} lies beyond the order's own stop at {order.stop_loss_price}")
+    if (price - before) * order.side.sign > 0:
+        worse = "towards the market" if field == "price" else "away from the market"
+        raise _wrong(field, f"a {order.side} may not move from {before} {worse}: it risks more")
+    if not order.reduce_only and wanted.quantity * price > order.quantity * before:
+        raise _wrong(field, "the order would be worth more than the gates approved; make it smaller as well")
 
 
 def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
     @post(
         "/api/v1/emergency-stop",
         status_code=200,
-        summary="Stop all trading; on request, close every position",
+        summary="Stop trading everywhere or in a scope, as far as the level goes",
         guards=[requires(Operation.STOP)],
         opt={"urgent": True, "once": False},
     )
     async def stop(request: PersonsRequest, data: JSONBody[Stop]) -> Commanded:
         who = principal(request)
-        if data.level.flattens and who.accounts:
-            raise Refused(403, "TMT-A007", "positions of every account would be closed; choose the level cancel")
+        await _demand_scope(request, Operation.STOP, desk, data.scope)
         key = await _occasion(desk)
-        says(request, "desk", reason=data.reason, level=data.level)
-        command = m.StopTrading.root(
-            who.name,
-            0,
-            who.name,
-            key,
-            person=who.name,
-            role=who.role,
-            reason=data.reason,
-            level=data.level,
-            scope=data.scope,
-        )
+        says(request, data.scope.breaker, reason=data.reason, level=data.level)
+        fields = {"person": who.name, "role": who.role, "reason": data.reason, "scope": data.scope}
+        command = m.StopTrading.root(who.name, 0, who.name, key, data.scope.breaker, level=data.level, **fields)
         return _commanded(await desk.ask(command))
 
     @post(
@@ -245,12 +248,24 @@ def _halting(desk: TradedDesk) -> list[BaseRouteHandler]:
     )
     async def resume(request: PersonsRequest, data: JSONBody[Resume]) -> Commanded:
         who = principal(request)
+        await _demand_scope(request, Operation.RESUME, desk, data.scope)
         key = await _occasion(desk)
-        says(request, "desk", reason=data.reason)
-        command = m.ResumeTrading.root(who.name, 0, who.name, key, person=who.name, role=who.role, reason=data.reason)
-        return _commanded(await desk.ask(command))
+        says(request, data.scope.breaker, reason=data.reason)
+        fields = {"person": who.name, "role": who.role, "reason": data.reason, "scope": data.scope}
+        command = m.ResumeTrading.root(who.name, 0, who.name, key, data.scope.breaker, **fields)
+        return _commanded(await desk.ask(command), lifts=True)
 
     return [stop, resume]
+
+
+async def _demand_scope(request: PersonsRequest, operation: Operation, desk: TradedDesk, scope: StopScope) -> None:
+    """Whoever is limited to accounts halts and resumes those alone; and a scope must be one that the desk knows."""
+    if scope.kind is ScopeKind.ACCOUNT:
+        await demand(request, operation, scope.name)
+    elif principal(request).accounts:
+        raise Refused(403, "TMT-A007", "this would reach accounts that are not yours; give the scope of one account")
+    if scope.kind is not ScopeKind.ALL and not await desk.read(lambda reader: reader.has_breaker(scope.breaker)):
+        raise _wrong("scope", f"the desk has no {scope.kind} {scope.name!r}")
 
 
 async def _occasion(desk: TradedDesk) -> str:
@@ -258,14 +273,21 @@ async def _occasion(desk: TradedDesk) -> str:
     return f"at {await desk.read(lambda reader: reader.position)}"
 
 
-def _commanded(taken: Taken) -> Commanded:
+def _commanded(taken: Taken, *, lifts: bool = False) -> Commanded:
     turned = [each for each in taken.answers if isinstance(each, m.BreakerTransition)]
     return Commanded(
         message_id=taken.message_id,
         position=taken.position,
         repeated=taken.repeated,
         breakers=tuple(f"{each.tier}/{each.scope}" for each in turned),
+        refused=tuple(each.detail for each in turned if lifts and _stands(each, taken.message_id)),
+        cancelling=sum(isinstance(each, m.CancelSubmitted) for each in taken.answers),
     )
+
+
+def _stands(turned: m.BreakerTransition, resume_id: str) -> bool:
+    """Whether the breaker's whole answer to a resume is that it stays as it is."""
+    return turned.causation_id == resume_id and isinstance(turned, m.BreakerOpened | m.BreakerReduced)
 
 
 def _wrong(name: str, detail: str) -> Refused:

@@ -31,7 +31,9 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         client_order_id: the sender's own; the same one twice is the same order, and answered alike.
         quantity: wanted at most; gates may reduce it.
         price: the limit of a limit or stop-limit order.
-        stop_price: the trigger of a stop or stop-limit order.
+        stop_price: the trigger of a stop or stop-limit order; where a trailing stop begins.
+        trail_offset: how far, in price, a trailing stop stays behind the best price: of a trailing_stop order, or of
+            the stop_loss_price of another.
         account: may be left out where only one of the sender's accounts trades the symbol.
         stop_loss_price, take_profit_price: exits that work at the venue once the order fills.
         expire_at_ns: event time at which a gtd order ends.
@@ -50,6 +52,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account: AccountName | None = None
     stop_loss_price: Number | None = None
     take_profit_price: Number | None = None
+    trail_offset: Number | None = None
     expire_at_ns: Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX)] | None = None
     reduce_only: bool = False
     post_only: bool = False
@@ -65,30 +68,34 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         quantity: of the whole order, what has filled included.
-        price: the new limit; left out, it stays.
+        price, stop_price: the new limit and trigger; left out, they stay.
     """
 
     quantity: Number
     price: Number | None = None
+    stop_price: Number | None = None
 
     def __post_init__(self) -> None:
         _positive("quantity", self.quantity)
-        if self.price is not None:
-            _positive("price", self.price)
+        for name in ("price", "stop_price"):
+            value = getattr(self, name)
+            if value is not None:
+                _positive(name, value)
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The emergency stop: how far it goes, and what it covers."""
 
     reason: Reason
-    level: StopLevel
+    level: StopLevel = StopLevel.CANCEL
     scope: StopScope = EVERYTHING
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lifts an emergency stop, and other halts that only a person may lift."""
+    """Lifts an emergency stop, and other halts that only a person may lift, in the scope; everything covers all."""
 
     reason: Reason
+    scope: StopScope = EVERYTHING
 
 
 class OrderPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +132,20 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Commanded(msgspec.Struct, frozen=True, kw_only=True):
-    """A stop or resume is in the event log at `position`, and in force; `breakers` are those that it turned."""
+    """A stop or resume is in the event log at `position`, and in force.
+
+    Attributes:
+        breakers: those that it turned, or would have turned.
+        refused: why a breaker was not lifted, by the role that asked.
+        cancelling: working orders that the venue has been asked to cancel.
+    """
 
     message_id: str
     position: int
     repeated: bool
     breakers: tuple[str, ...]
+    refused: tuple[str, ...]
+    cancelling: int
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +178,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Exact | None
     stop_loss_price: Exact | None
     take_profit_price: Exact | None
+    trail_offset: Exact | None
     reduce_only: bool
     post_only: bool
     strategy: str

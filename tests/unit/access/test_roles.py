@@ -10,7 +10,7 @@ TABLE = {
     Role.VIEWER: (True, False, False, False, False, False, False, False),
     Role.TRADER: (True, True, True, False, False, False, False, False),
     Role.RISK: (True, False, True, True, True, False, False, False),
-    Role.ADMIN: (True, False, True, False, False, True, True, False),
+    Role.ADMIN: (True, False, True, True, False, True, True, False),
     Role.SERVICE: (True, False, False, False, False, False, True, True),
 }
 CELLS = [

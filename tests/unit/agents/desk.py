@@ -11,6 +11,7 @@ from tmt import messages as m
 from tmt.domain.account import Account
 from tmt.domain.instrument import AssetClass, Instrument
 from tmt.domain.money import ZERO, decode_hook
+from tmt.domain.news import NewsCalendar
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
 from tmt.domain.session import NANOSECONDS_PER_SECOND, SessionHours
 from tmt.market.bar import Bar, Timeframe
@@ -19,6 +20,7 @@ from tmt.projections.portfolio import Portfolio
 START_NS = 1_700_000_000 * NANOSECONDS_PER_SECOND  # Tuesday 2023-11-14 22:13:20 UTC
 ALWAYS_OPEN = SessionHours(time_zone="UTC", open=(), day_starts_at="00:00")
 CONFIG_HASH = "config"
+NO_NEWS = NewsCalendar(events=())
 
 SomeMessage = TypeVar("SomeMessage", bound=m.Message)
 Approval = TypeVar("Approval", bound=m.GateApproval)
@@ -106,6 +108,7 @@ def make_order(
     reduce_only: bool = False,
     strategy: str = "wyckoff",
     setup: str = "spring_test",
+    person: str = "ann",
 ) -> Order:
     return Order(
         order_id=order_id,
@@ -121,6 +124,7 @@ def make_order(
         limit_price=None if limit is None else Decimal(limit),
         stop_loss_price=None if stop_loss is None else Decimal(stop_loss),
         reduce_only=reduce_only,
+        person=person,
     )
 
 

@@ -47,7 +47,7 @@ def test_a_denial_carries_the_whole_waterfall_and_the_rule_that_decided() -> Non
     deny = waterfall.denies("second", Decimal(2), ONE, "ratio", detail="too much")
     assert (deny.reason, deny.rule) == ("second", "gate.second")
     assert [check.outcome for check in deny.checks] == ["pass", "deny"]
-    message = denied(QUOTE_CAUSE, "gate", make_order("EURUSD", Side.BUY, "5000", QUOTE), deny)
+    message = denied(QUOTE_CAUSE, "gate", make_order("EURUSD", Side.BUY, "5000", QUOTE), deny, "hash")
     assert (message.gate, message.reason, message.measured, message.limit) == ("gate", "second", Decimal(2), ONE)
     assert message.order_id == "order"
     assert m.decode(m.encode(message)) == message

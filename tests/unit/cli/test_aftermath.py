@@ -9,10 +9,11 @@ import pytest
 from tests.unit.agents.desk import make_quote
 from tests.unit.projections.story import BAR_END_NS, Story
 from tmt import messages as m
-from tmt.cli.aftermath import Aftermath, aftermath
+from tmt.cli.aftermath import Aftermath, aftermath, known_breakers
 from tmt.cli.results import BookCommanded, Lifted
 from tmt.cli.stop import _lines
 from tmt.domain.order import OrderType, Side, TimeInForce
+from tmt.domain.stop import StopLevel
 
 NAMES: dict[str, Any] = {"client_order_id": "c", "order_id": "o", "account": "alpha", "instrument": "EURUSD"}
 
@@ -23,7 +24,15 @@ class Stopped(Story):
     def __init__(self, *instruments: str) -> None:
         super().__init__()
         self.stop = self.tell(
-            m.StopTrading.root("ann", BAR_END_NS, "1", person="ann", reason="drill", flatten=bool(instruments))
+            m.StopTrading.root(
+                "ann",
+                BAR_END_NS,
+                "1",
+                person="ann",
+                reason="drill",
+                role="risk",
+                level=StopLevel.FLATTEN if instruments else StopLevel.CANCEL,
+            )
         )
         self.proposals = [
             self.tell(
@@ -116,13 +125,13 @@ def turned(
             limit=Decimal("0.08"),
             unit="fraction",
             resumes_by="person",
-            detail="",
+            detail="why",
         )
     )
 
 
 def resumed(story: Story, key: str = "1") -> m.ResumeTrading:
-    return story.tell(m.ResumeTrading.root("ann", BAR_END_NS, key, person="ann", reason="checked"))
+    return story.tell(m.ResumeTrading.root("ann", BAR_END_NS, key, person="ann", role="risk", reason="checked"))
 
 
 def lifted(story: Story, resume: m.ResumeTrading, folder: Path) -> tuple[Lifted, ...]:
@@ -141,40 +150,101 @@ def test_a_breaker_is_lifted_by_the_command_that_caused_it_to_turn(tmp_path: Pat
     assert each == Lifted(scope="account/alpha", halted_by="drawdown", state="half_open")
 
 
-def test_a_suspension_is_lifted_once(tmp_path: Path) -> None:
+def test_a_breaker_that_the_role_may_not_lift_is_refused_and_not_lifted(tmp_path: Path) -> None:
     story = Story()
-    story.tell(
-        m.AccountSuspended.caused_by(
-            story.session,
-            "compliance",
-            account="alpha",
-            rule="max_drawdown",
-            measured=Decimal("0.2"),
-            limit=Decimal("0.1"),
-            unit="fraction",
-        )
-    )
-    first, second = resumed(story), resumed(story, "2")
-    [each] = lifted(story, first, tmp_path)
-    assert each == Lifted(scope="account/alpha", halted_by="max_drawdown", state="reinstated")
-    assert aftermath(tmp_path, second).lifted == ()
+    turned(story, m.BreakerOpened, story.session, "manual_lock", "alpha")
+    turned(story, m.BreakerReduced, story.session, "drawdown", "beta")
+    resume = resumed(story)
+    turned(story, m.BreakerOpened, resume, "manual_lock", "alpha")
+    turned(story, m.BreakerReduced, resume, "drawdown", "beta")
+    assert lifted(story, resume, tmp_path) == ()
+    assert aftermath(tmp_path, resume).refused == ("why", "why")
+
+
+def test_a_stop_is_complete_with_what_execution_says_of_that_stop(tmp_path: Path) -> None:
+    stopped = Stopped("EURUSD", "GBPUSD")
+    counts: dict[str, Any] = {
+        "cancelled": 3,
+        "filled": 1,
+        "positions_closed": ("alpha/EURUSD",),
+        "positions_open": ("alpha/GBPUSD",),
+    }
+    said = m.CancelSubmitted.caused_by
+    for number in range(4):
+        stopped.tell(said(stopped.stop, "execution", str(number), client_order_id=str(number), reason="stop_trading"))
+    stopped.tell(said(stopped.proposals[0], "execution", "x", client_order_id="x", reason="person"))
+    other = m.StopCompleted.caused_by(stopped.stop, "execution", "other", stop_id="other", **counts)
+    stopped.tell(other)
+    stopped.write(tmp_path).close()
+    found = aftermath(tmp_path, stopped.stop)
+    assert (found.cancels, found.completed, found.cancelled) == (4, False, 0)
+    stopped.tell(m.StopCompleted.caused_by(stopped.stop, "execution", stop_id=stopped.stop.message_id, **counts))
+    (tmp_path / "second").mkdir()
+    stopped.write(tmp_path / "second").close()
+    found = aftermath(tmp_path / "second", stopped.stop)
+    assert (found.completed, found.cancelled, found.filled) == (True, 3, 1)
+    assert (found.positions_closed, found.positions_open) == (("alpha/EURUSD",), ("alpha/GBPUSD",))
+
+
+def test_the_breakers_of_a_log_are_those_that_spoke(tmp_path: Path) -> None:
+    story = Story()
+    turned(story, m.BreakerClosed, story.session, "initialised", "alpha")
+    log = story.write(tmp_path)
+    assert "account/alpha" in known_breakers(log)
+    assert "account/beta" not in known_breakers(log)
+    log.close()
+
+
+def entry(**changes: Any) -> BookCommanded:
+    nothing: dict[str, Any] = {
+        "book": "main",
+        "message_id": "1",
+        "taken_by": "this command",
+        "event": 12,
+        "closing_orders": 0,
+        "closing_orders_waiting": 0,
+        "closing_orders_refused": 0,
+        "cancels": 0,
+        "completed": False,
+        "cancelled": 0,
+        "filled": 0,
+        "positions_closed": (),
+        "positions_open": (),
+        "lifted": (),
+        "refused": (),
+    }
+    return BookCommanded(**{**nothing, **changes})
 
 
 def test_what_waits_and_what_is_lifted_is_told_in_words() -> None:
-    entry = BookCommanded(
-        book="main",
-        message_id="1",
-        taken_by="this command",
-        event=12,
-        closing_orders=3,
-        closing_orders_waiting=2,
-        closing_orders_refused=1,
-        lifted=(Lifted(scope="account/alpha", halted_by="drawdown", state="half_open"),),
-    )
-    first, *rest = _lines("StopTrading", entry)
+    halt = Lifted(scope="account/alpha", halted_by="drawdown", state="half_open")
+    told = entry(closing_orders=3, closing_orders_waiting=2, closing_orders_refused=1, lifted=(halt,), refused=("no",))
+    first, *rest = _lines("StopTrading", told)
     assert first == "StopTrading for book main, taken by this command: event 12, 3 closing orders"
     assert rest == [
         "  2 closing orders wait for the next quote",
         "  REFUSED: 1 closing orders; `tmt status` shows what is still open",
+        "  NOT LIFTED: no",
         "  lifted: account/alpha, halted by drawdown, is now half open",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"cancels": 2}, ["  2 cancels asked for, not all answered yet"]),
+        ({"cancels": 2, "completed": True, "cancelled": 2}, ["  completed: 2 orders cancelled"]),
+        (
+            {
+                "completed": True,
+                "cancelled": 1,
+                "filled": 1,
+                "positions_closed": ("alpha/EURUSD",),
+                "positions_open": ("alpha/GBPUSD",),
+            },
+            ["  completed: 1 orders cancelled, 1 filled before, 1 positions closed", "  STILL OPEN: alpha/GBPUSD"],
+        ),
+    ],
+)
+def test_what_a_stop_came_to_is_told_in_words(changes: dict[str, Any], lines: list[str]) -> None:
+    assert _lines("StopTrading", entry(**changes))[1:] == lines

@@ -65,6 +65,12 @@ class Desk:
             take_profit_client_order_id=f"{client}-TP",
         )
 
+    def start(self, order: Order, release: m.Message) -> m.Message:
+        return self.say(m.ScheduleStarted, release, order=order, arrival_price=Decimal("1.1"))
+
+    def due(self, order: Order, number: int) -> m.Message:
+        return self.say(m.SliceDue, order_id=order.order_id, account=order.account, number=number)
+
     def event(self, kind: type[m.Message], client: str = "client", **fields: Any) -> m.Message:
         return self.say(kind, **{**samples.FIELDS[kind], "client_order_id": client, **fields})
 

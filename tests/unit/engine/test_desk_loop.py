@@ -14,6 +14,7 @@ from tests.unit.engine.running import ANSWER_SECONDS_MAX, loop_over, running, st
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.bootstrap import Desk
+from tmt.domain.stop import StopLevel
 from tmt.errors import AdapterUnavailable, InputError, OutcomeUnknown, StoreUnavailable
 
 
@@ -25,7 +26,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def stop(key: str = "1", *, flatten: bool = False) -> m.StopTrading:
-    return m.StopTrading.root("a person", 0, "a person", key, person="a person", reason="test", flatten=flatten)
+    return m.StopTrading.root(
+        "a person",
+        0,
+        "a person",
+        key,
+        person="a person",
+        reason="test",
+        role="risk",
+        level=StopLevel.FLATTEN if flatten else StopLevel.CANCEL,
+    )
 
 
 def wait_for_fill(book: Path) -> None:
@@ -86,7 +96,9 @@ def test_what_is_no_command_is_refused(desk: Desk, made: str) -> None:
     message: m.Message = {
         "time": m.TimeAdvanced.root("a person", 0, "x"),
         "opening": m.AccountOpened.root("a person", 0, "x", account=desk.portfolio.accounts[0]),
-        "consequence": m.StopTrading.caused_by(order, "a person", person="p", reason="r", flatten=False),
+        "consequence": m.StopTrading.caused_by(
+            order, "a person", person="p", reason="r", role="risk", level=StopLevel.CANCEL
+        ),
     }[made]
     with pytest.raises(InputError) as caught:
         loop_over(desk).submit(message)
@@ -123,7 +135,7 @@ def test_a_flattening_stop_closes_what_is_open(desk: Desk, tmp_path: Path) -> No
         thread.ask(proposal(desk, "one"))
         wait_for_fill(tmp_path / "book")
         thread.ask(stop(flatten=True))
-        thread.ask(m.ResumeTrading.root("a person", 0, "r", person="a person", reason="after the stop"))
+        thread.ask(m.ResumeTrading.root("a person", 0, "r", person="a person", role="risk", reason="after the stop"))
     closing = [m.decode(each.body) for each in desk.log.read(types=("OrderProposed",))][-1]
     assert isinstance(closing, m.OrderProposed)
     assert (closing.account, closing.instrument, closing.reduce_only) == (ACCOUNT, SYMBOL, True)

@@ -16,6 +16,7 @@ from tests.unit.engine.serving import Served, served_engine
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.bootstrap import Desk
+from tmt.domain.stop import EVERYTHING
 from tmt.projections.desk_reader import DeskReader
 from tmt.web.trading import trading_routes
 
@@ -235,6 +236,23 @@ def test_a_working_order_is_made_smaller_and_moved_away_from_the_market(desk: De
     assert Decimal(shown["price"]) == Decimal(lower)
 
 
+def test_a_trailing_stop_for_the_day_is_placed_shown_and_brought_nearer(desk: Desk, engine: Served) -> None:
+    mark = desk.portfolio.mark(SYMBOL)
+    assert mark is not None
+    stop = mark.ask + Decimal("0.03")
+    kind = {"type": "trailing_stop", "time_in_force": "day", "stop_price": str(stop), "trail_offset": "0.03"}
+    order_id = placed(engine, wanted(desk, "trails", **kind))["order_id"]
+    shown = until(engine, order_id, "accepted")
+    assert (shown["type"], shown["time_in_force"], shown["trail_offset"]) == ("trailing_stop", "day", "0.03")
+    path, nearer = f"/api/v1/orders/{order_id}", str(stop - Decimal("0.02"))
+    further = engine.ask("PUT", path, "trader", json={"quantity": "2000", "stop_price": str(stop + Decimal("0.001"))})
+    assert (further.status_code, further.json()["errors"][0]["where"]) == (400, "$.stop_price")
+    assert engine.ask("PUT", path, "trader", json={"quantity": "2000", "stop_price": nearer}).status_code == 202
+    pause = Event()
+    while Decimal(look(engine, order_id)["stop_price"]) > Decimal(nearer):
+        pause.wait(0.01)
+
+
 @pytest.mark.parametrize(
     ("quantity", "move", "where"),
     [
@@ -316,7 +334,8 @@ MAY = {
     ("GET", "/api/v1/accounts"): {"viewer", "trader", "risk", "admin", "service"},
     ("GET", f"/api/v1/accounts/{ACCOUNT}"): {"viewer", "trader", "risk", "admin", "service"},
     ("POST", "/api/v1/emergency-stop"): {"trader", "risk", "admin"},
-    ("POST", "/api/v1/resume"): {"risk"},
+    ("POST", "/api/v1/resume"): {"risk", "admin"},
+    ("POST", f"/api/v1/accounts/{ACCOUNT}/reinstate"): {"risk", "admin"},
     ("POST", "/api/v1/commands"): {"service"},
     ("POST", "/api/v1/market_data"): {"admin", "service"},
 }
@@ -330,6 +349,7 @@ def test_every_role_may_do_what_it_may_and_nothing_else(desk: Desk, engine: Serv
         "/api/v1/orders/{id}": {"quantity": 1000},
         "/api/v1/emergency-stop": {"reason": "drill"},
         "/api/v1/resume": {"reason": "drill over"},
+        f"/api/v1/accounts/{ACCOUNT}/reinstate": {"reason": "drill over"},
     }
     described = httpx.get(f"{engine.url}/openapi.json").json()["paths"]
     for who in (None, "viewer", "trader", "risk", "admin", "service"):
@@ -351,10 +371,11 @@ def test_every_role_may_do_what_it_may_and_nothing_else(desk: Desk, engine: Serv
 def test_an_emergency_stop_denies_what_comes_after_until_somebody_of_risk_resumes(desk: Desk, engine: Served) -> None:
     filled = placed(engine, wanted(desk))["order_id"]
     until(engine, filled, "filled")
-    stopped = engine.ask("POST", "/api/v1/emergency-stop", "trader", json={"reason": "drill", "flatten": True})
+    stopped = engine.ask("POST", "/api/v1/emergency-stop", "trader", json={"reason": "drill", "level": "flatten"})
     assert stopped.status_code == 200
     assert "system/desk" in stopped.json()["breakers"]
-    denied = place(engine, wanted(desk, "after")).json()
+    assert (stopped.json()["cancelling"], stopped.json()["refused"]) == (0, [])
+    denied = place(engine, wanted(desk, "after", **other_side(desk))).json()
     assert denied["gate"] == "circuit_breaker"
     pause = Event()
     while engine.ask("GET", "/api/v1/positions", "viewer").json()["positions"]:
@@ -364,7 +385,81 @@ def test_an_emergency_stop_denies_what_comes_after_until_somebody_of_risk_resume
     stop = next(_log(desk).read(types=("StopTrading",)))
     said = m.decode(stop.body)
     assert isinstance(said, m.StopTrading)
-    assert (said.person, said.reason, said.flatten) == ("trader", "drill", True)
+    assert (said.person, said.reason, said.level) == ("trader", "drill", "flatten")
+
+
+def other_side(desk: Desk) -> dict[str, Any]:
+    """A sale, which is not the same as what was bought before it."""
+    mark = desk.portfolio.mark(SYMBOL)
+    assert mark is not None
+    return {"side": "sell", "stop_loss_price": str(mark.bid + Decimal("0.05"))}
+
+
+def halt(engine: Served, who: str, level: str = "pause", **scope: str) -> httpx.Response:
+    covered = {"scope": {"kind": next(iter(scope)), "name": next(iter(scope.values()))}} if scope else {}
+    return engine.ask("POST", "/api/v1/emergency-stop", who, json={"reason": "drill", "level": level, **covered})
+
+
+def resume(engine: Served, who: str, **scope: str) -> httpx.Response:
+    covered = {"scope": {"kind": next(iter(scope)), "name": next(iter(scope.values()))}} if scope else {}
+    return engine.ask("POST", "/api/v1/resume", who, json={"reason": "over", **covered})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "key"),
+    [
+        ("account", ACCOUNT, f"account/{ACCOUNT}"),
+        ("instrument", SYMBOL, f"agent/instrument:{SYMBOL}"),
+        ("strategy", "manual", "agent/manual"),
+        ("venue", "paper", "agent/venue:paper"),
+    ],
+)
+def test_a_scope_is_stopped_and_resumed_alone(kind: str, name: str, key: str, desk: Desk, engine: Served) -> None:
+    order_id = placed(engine, resting(desk))["order_id"]
+    until(engine, order_id, "accepted")
+    stopped = halt(engine, "trader", "cancel", **{kind: name}).json()
+    assert (stopped["breakers"], stopped["cancelling"]) == ([key], 1)
+    until(engine, order_id, "cancelled")
+    assert place(engine, wanted(desk, "during")).json()["gate"] == "circuit_breaker"
+    assert resume(engine, "risk", **{kind: name}).json()["breakers"] == [key]
+    placed(engine, wanted(desk, "after", quantity="1000"))
+
+
+def test_a_lock_is_not_lifted_by_risk_and_says_so(engine: Served) -> None:
+    assert halt(engine, "trader", "lock").status_code == 200
+    refused = resume(engine, "risk").json()
+    assert refused["refused"] == ["risk may not resume desk after manual_lock by the role risk"]
+    lifted = resume(engine, "admin").json()
+    assert (lifted["breakers"], lifted["refused"]) == (["system/desk"], [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("account", "no"), ("instrument", "no"), ("strategy", "no"), ("venue", "no")]
+)
+def test_a_scope_that_the_desk_does_not_have_is_refused(kind: str, name: str, desk: Desk, engine: Served) -> None:
+    for answer in (halt(engine, "trader", **{kind: name}), resume(engine, "risk", **{kind: name})):
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["where"] == "$.scope"
+    assert "StopTrading" not in desk.runner.counts
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"level": "cancel"}, 400), ({"reason": "x", "level": "halt"}, 400), ({"reason": "x"}, 200)],
+)
+def test_a_stop_must_say_why_and_needs_no_more(body: dict[str, Any], status: int, desk: Desk, engine: Served) -> None:
+    assert engine.ask("POST", "/api/v1/emergency-stop", "trader", json=body).status_code == status
+    if status == 200:
+        [stop] = [m.decode(each.body) for each in _log(desk).read(types=("StopTrading",))]
+        assert isinstance(stop, m.StopTrading)
+        assert (stop.level, stop.scope, stop.role) == ("cancel", EVERYTHING, "trader")
+
+
+def test_whoever_is_limited_to_accounts_stops_those_alone(engine: Served) -> None:
+    assert halt(engine, "narrow").status_code == 403
+    assert halt(engine, "narrow", account=ACCOUNT).status_code == 403
+    assert halt(engine, "narrow", instrument=SYMBOL).status_code == 403
+    assert halt(engine, "narrow", account="alpha").status_code == 400  # theirs, and this desk has none of that name
 
 
 def test_what_people_did_is_in_the_audit_trail(desk: Desk, engine: Served) -> None:

@@ -16,6 +16,7 @@ from tmt.market.batch import COLUMNS
 from tmt.market.quality import InstrumentQuality
 from tmt.market.simulator import SimulatorConfig
 from tmt.ports.feed import Feed
+from tmt.sections import load_config
 
 T = TypeVar("T")
 DEFAULTS = Path(tmt.defaults.__path__[0])
@@ -27,9 +28,8 @@ def shipped(name: str, kind: type[T]) -> T:
     return msgspec.convert(values, kind, strict=False, dec_hook=decode_hook)
 
 
-INSTRUMENTS = {
-    instrument.symbol: instrument
-    for instrument in shipped("instruments.yml", dict[str, list[Instrument]])["instruments"]
+INSTRUMENTS: dict[str, Instrument] = {
+    instrument.symbol: instrument for instrument in load_config(None).sections["instruments"].instruments
 }
 EURUSD, SPY, BTCUSD, BTCUSDT = (INSTRUMENTS[symbol] for symbol in ("EURUSD", "SPY", "BTCUSD", "BTCUSDT"))
 FEEDS = shipped("feeds.yml", FeedsConfig)

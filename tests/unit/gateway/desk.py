@@ -64,12 +64,17 @@ class Gateway(rig.Served):
 
 @contextmanager
 def gateway(
-    folder: Path, *, config: WebConfig | None = None, access_config: AccessConfig | None = None, speed: float = 1
+    folder: Path,
+    *,
+    config: WebConfig | None = None,
+    access_config: AccessConfig | None = None,
+    speed: float = 1,
+    batches: int = BATCHES,
 ) -> Iterator[Gateway]:
     """Everything, until the end; the gateway has read the desk's past."""
     book, state = folder / "book", folder / "state"
     state.mkdir()
-    desk, clock = started_desk(book, BATCHES), SystemClock()
+    desk, clock = started_desk(book, batches), SystemClock()
     chosen = rig.web_config() if config is None else config
     log = SqliteEventLog(next(book.glob("*.sqlite")), read_only=True)
     sections = load_config(None).sections

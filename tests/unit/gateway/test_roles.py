@@ -47,6 +47,7 @@ NEEDS: dict[tuple[str, str], str | Operation] = {
     ("GET", "/api/v1/risk"): Operation.READ,
     ("GET", "/api/v1/risk/correlations"): Operation.READ,
     ("GET", "/api/v1/breakers"): Operation.READ,
+    ("GET", "/api/v1/breakers/history"): Operation.READ,
     ("GET", "/api/v1/agents"): Operation.READ,
     ("GET", "/api/v1/parameters"): Operation.READ,
     ("GET", "/api/v1/parameters/proposals"): Operation.READ,
@@ -68,6 +69,8 @@ NEEDS: dict[tuple[str, str], str | Operation] = {
     ("GET", "/api/v1/accounts/{account}"): Operation.READ,
     ("POST", "/api/v1/emergency-stop"): Operation.STOP,
     ("POST", "/api/v1/resume"): Operation.RESUME,
+    ("POST", "/api/v1/accounts/{account}/reinstate"): Operation.RESUME,
+    ("GET", "/api/v1/surveillance"): Operation.READ,
 }
 """What each address needs, written down apart from the code; whoever adds an address adds a line."""
 
@@ -83,6 +86,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/orders/{order_id}": {"quantity": "1"},
     "/api/v1/emergency-stop": {"reason": "a test"},
     "/api/v1/resume": {"reason": "a test"},
+    "/api/v1/accounts/{account}/reinstate": {"reason": "a test"},
 }
 NAMED = {
     "name": "nobody.here",
@@ -179,7 +183,8 @@ def test_whoever_has_other_accounts_sees_nothing_of_this_one(served: Gateway, th
     for path in (f"/api/v1/orders/{order_id}", f"/api/v1/decisions/{order_id}", f"/api/v1/accounts/{ACCOUNT}"):
         assert served.ask("GET", path, "narrow").status_code == 404, path
         assert served.ask("GET", path, "mine").status_code == 200, path
-    for path in ("orders", "positions", "accounts", "risk", "decisions", "verdicts", "breakers", "desk", "agents"):
+    paths = ("orders", "positions", "accounts", "risk", "decisions", "verdicts", "breakers", "desk", "agents")
+    for path in (*paths, "breakers/history"):
         of_others = served.ask("GET", f"/api/v1/{path}", "narrow")
         assert of_others.status_code == 200
         assert ACCOUNT not in of_others.text, path

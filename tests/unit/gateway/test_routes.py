@@ -14,6 +14,7 @@ from tmt import messages as m
 from tmt.agents.anti_correlation import correlation_matrix
 from tmt.domain.money import decode_hook, divide
 from tmt.errors import StoreUnavailable
+from tmt.gateway.desk_routes import CorrelationsShown
 from tmt.projections.desk_view import DeskSnapshot
 from tmt.projections.trail import Trail, why
 from tmt.projections.why_not import WhyNot, why_not
@@ -110,9 +111,17 @@ def test_a_time_that_is_none_is_refused(served: Gateway, time: str) -> None:
 
 def test_correlations_are_what_the_gate_measures(served: Gateway) -> None:
     [agent] = [each for each in _agents(served) if each.name == "anti_correlation"]
-    expected = correlation_matrix(agent.state, agent.config.returns_min)
-    assert served.ask("GET", "/api/v1/risk/correlations", "trader").json() == msgspec.to_builtins(expected)
-    assert any(each["common"] > 0 for each in msgspec.to_builtins(expected))
+    expected = msgspec.to_builtins(correlation_matrix(agent.state.series, agent.config))
+    assert served.ask("GET", "/api/v1/risk/correlations", "trader").json()["now"] == expected
+    assert any(each["common"] > 0 for each in expected)
+
+
+def test_published_correlations_are_those_of_the_log_the_newest_first(tmp_path: Path) -> None:
+    with gateway(tmp_path, speed=0, batches=160) as served:
+        said = [message for _, message in recorded(served, m.CorrelationsMeasured)]
+        answer = shown(served, "/api/v1/risk/correlations?limit=2", CorrelationsShown)
+    assert len(said) > 2
+    assert answer.history == tuple(said[:-3:-1])
 
 
 def test_risk_is_what_the_portfolio_says(served: Gateway) -> None:
@@ -169,6 +178,12 @@ def test_a_stop_shows_on_the_breakers_and_in_their_history(served: Gateway) -> N
     found = served.ask("GET", "/api/v1/breakers", "viewer").json()
     assert {each["state"] for each in found["breakers"] if each["tier"] == "system"} == {"open"}
     assert "StopTrading" in [each["type"] for each in found["history"]]
+    told = served.ask("GET", "/api/v1/breakers/history?limit=1", "viewer").json()
+    [turn] = told["turns"]
+    assert (turn["tier"], turn["state"], turn["before"], turn["trigger"]) == ("system", "open", "closed", "manual_stop")
+    assert "to see it" in turn["cause"]
+    assert {each["activations"] for each in told["breakers"] if each["tier"] == "system"} == {1}
+    assert told["patterns"] == []
     served.ask("POST", "/api/v1/resume", "risk", json={"reason": "seen"})
     states = served.ask("GET", "/api/v1/breakers", "viewer").json()["breakers"]
     assert {each["state"] for each in states if each["tier"] == "system"} == {"closed"}

@@ -7,11 +7,14 @@ import pytest
 
 from tmt import messages as m
 from tmt.adapters.inbox.sqlite import SqliteInbox
+from tmt.domain.stop import StopLevel
 from tmt.errors import StoreUnavailable
 
 
 def stop(number: int) -> m.StopTrading:
-    return m.StopTrading.root("ann", 0, "ann", str(number), person="ann", reason=f"reason {number}", flatten=False)
+    return m.StopTrading.root(
+        "ann", 0, "ann", str(number), person="ann", reason=f"reason {number}", role="risk", level=StopLevel.CANCEL
+    )
 
 
 def reasons(inbox: SqliteInbox) -> list[str]:

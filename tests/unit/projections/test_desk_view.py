@@ -164,19 +164,16 @@ def suspend(story: OneSignal) -> m.AccountSuspended:
     )
 
 
-def test_a_suspension_is_shown_until_a_person_lifts_it(story: OneSignal) -> None:
+def test_a_suspension_is_shown_until_the_account_is_reinstated(story: OneSignal) -> None:
     desk = Desk()
     assert desk.tell(*story.told, suspend(story)).accounts[0].suspended_by == "max_drawdown"
     resume = m.ResumeTrading.root("ann", BAR_END_NS, "1", person="ann", role="risk", reason="checked")
-    assert desk.tell(resume).accounts[0].suspended_by == ""
-
-
-def test_a_suspension_is_over_when_compliance_passes_an_entry(story: OneSignal) -> None:
-    first = [each for each in story.told if isinstance(each, m.SessionStarted | m.AccountOpened)]
-    desk = Desk()
-    desk.tell(*first, suspend(story))
-    passed = next(each for each in story.told if isinstance(each, m.ComplianceApproved))
-    assert desk.tell(passed).accounts[0].suspended_by == ""
+    assert desk.tell(resume).accounts[0].suspended_by == "max_drawdown"
+    told = {"rule": "max_drawdown", "person": "ann", "role": "risk", "reason": "checked"}
+    other = m.AccountReinstated.caused_by(resume, "compliance", "beta", account="beta", **told)
+    assert desk.tell(other).accounts[0].suspended_by == "max_drawdown"
+    back = m.AccountReinstated.caused_by(resume, "compliance", "alpha", account="alpha", **told)
+    assert desk.tell(back).accounts[0].suspended_by == ""
 
 
 def test_an_agent_shows_what_it_heard_and_last_decided(story: OneSignal) -> None:

@@ -110,7 +110,14 @@ class Desk:
         assert self.venue.handle(cancel(name, self.time_ns, reason)) == []
         return self.settle()
 
-    def replace(self, name: str, quantity: int | str, limit_price: int | str | None = None) -> list[Message]:
+    def replace(
+        self,
+        name: str,
+        quantity: int | str,
+        limit_price: int | str | None = None,
+        *,
+        stop_price: int | str | None = None,
+    ) -> list[Message]:
         message = ReplaceSubmitted.root(
             "execution",
             self.time_ns,
@@ -119,6 +126,7 @@ class Desk:
             client_order_id=name,
             quantity=Decimal(quantity),
             limit_price=None if limit_price is None else Decimal(limit_price),
+            stop_price=None if stop_price is None else Decimal(stop_price),
         )
         assert self.venue.handle(message) == []
         return self.settle()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.venue.desk import LATENCY_NS, Desk, cancel, fills, told
 from tmt.domain.order import OrderType, Side
-from tmt.messages import CancelRejected, OrderCancelled
+from tmt.messages import CancelRejected, OrderCancelled, OrderReplaced
 
 FAR = 2**62
 LIMIT: Any = {"type": OrderType.LIMIT}
@@ -157,3 +157,98 @@ def test_the_side_of_a_sell_is_kept_through_a_replace() -> None:
     desk.order("o", limit_price=101, side=Side.SELL, **LIMIT)
     desk.replace("o", 10, 102)
     assert desk.venue.bounds("TEST") == (-1, 204)
+
+
+# What keeps a place in the queue
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit_price", "keeps"),
+    [(9, None, True), (9, 99, True), (10, None, False), (10, 99, False), (11, None, False), (9, 98, False)],
+)
+def test_only_a_smaller_quantity_keeps_its_place(quantity: int, limit_price: int | None, keeps: bool) -> None:
+    desk = resting()
+    desk.row(99, 101, 30, 30, 99, 30)  # the 30 ahead have traded
+    assert told(desk.replace("o", quantity, limit_price)) == [f"replaced o {quantity}"]
+    price = 99 if limit_price is None else limit_price
+    filled = fills(desk.row(price, 101, 30, 30, price, 30))
+    assert filled == ([("o", quantity, 99.0)] if keeps else [])
+
+
+def test_a_smaller_order_stays_before_our_own_that_came_later() -> None:
+    desk = resting(limit_price=100)
+    desk.order("p", limit_price=100, **LIMIT)
+    desk.replace("o", 8)
+    assert fills(desk.row(100, 101, 30, 30, 100, 12)) == [("o", 8, 100.0), ("p", 4, 100.0)]
+
+
+# Stop prices
+
+
+def stopped(side: Side = Side.SELL, **fields: Any) -> Desk:
+    """A stop 5 away from a market of 99 / 101."""
+    desk = Desk()
+    desk.row(99, 101)
+    stop = 94 if side is Side.SELL else 106
+    desk.order("o", **{"type": OrderType.STOP, "side": side, "stop_price": stop, **fields})
+    return desk
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.SELL, 98), (Side.SELL, 90), (Side.BUY, 102), (Side.BUY, 110)])
+def test_a_replace_moves_a_stop(side: Side, price: int) -> None:
+    desk = stopped(side)
+    (replaced,) = desk.replace("o", 10, stop_price=price)
+    assert isinstance(replaced, OrderReplaced)
+    assert (replaced.stop_price, replaced.limit_price, replaced.quantity) == (Decimal(price), None, Decimal(10))
+    assert desk.venue.bounds("TEST") == ((price * 2, FAR) if side is Side.SELL else (-1, price * 2))
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "reason"),
+    [
+        (Side.SELL, "99", "stop_would_trigger"),
+        (Side.SELL, "100", "stop_would_trigger"),
+        (Side.BUY, "101", "stop_would_trigger"),
+        (Side.BUY, "100", "stop_would_trigger"),
+        (Side.SELL, "95.5", "off_tick"),
+        (Side.SELL, "0", "off_tick"),
+        (Side.SELL, "-1", "off_tick"),
+    ],
+)
+def test_a_stop_is_not_moved_off_the_grid_or_to_where_it_would_trigger(side: Side, price: str, reason: str) -> None:
+    desk = stopped(side)
+    before = desk.venue.bounds("TEST")
+    assert told(desk.replace("o", 10, stop_price=price)) == [f"cancelrejected o {reason}"]
+    assert desk.venue.bounds("TEST") == before
+
+
+def test_a_stop_price_for_an_order_without_one_is_refused() -> None:
+    assert told(resting().replace("o", 10, stop_price=90)) == ["cancelrejected o not_a_stop_order"]
+
+
+def test_a_stop_that_was_reached_is_not_moved() -> None:
+    desk = Desk()
+    desk.row(99, 101, 4, 4)
+    desk.order("o", type=OrderType.STOP, side=Side.SELL, stop_price=99)
+    assert told(desk.replace("o", 10, stop_price=90)) == ["cancelrejected o already_triggered"]
+
+
+def test_both_prices_of_a_stop_limit_may_move() -> None:
+    desk = stopped(type=OrderType.STOP_LIMIT, limit_price=93)
+    (replaced,) = desk.replace("o", 9, 95, stop_price=96)
+    assert isinstance(replaced, OrderReplaced)
+    assert (replaced.limit_price, replaced.stop_price) == (Decimal(95), Decimal(96))
+    assert fills(desk.row(96, 97)) == [("o", 9, 96.0)]
+
+
+def test_a_smaller_stop_at_another_price_moves() -> None:
+    desk = stopped()
+    assert told(desk.replace("o", 9, stop_price=95)) == ["replaced o 9"]
+    assert desk.venue.bounds("TEST") == (190, FAR)
+
+
+@pytest.mark.parametrize("bid", [0, 203])
+def test_without_a_market_nothing_is_replaced(bid: int) -> None:
+    desk = resting()
+    desk.tape.quotes["TEST"] = desk.tape.quotes["TEST"]._replace(bid=bid)
+    assert told(desk.replace("o", 5)) == ["cancelrejected o no_market"]

@@ -1,11 +1,13 @@
 """Latency, the order of arrivals, and the end of an order's time."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.unit.venue.desk import LATENCY_NS, Desk, config, fills, submitted, told
 from tmt.domain.order import OrderType, TimeInForce
+from tmt.domain.session import SessionHours
 from tmt.messages import ResumeTrading
 
 LIMIT: Any = {"type": OrderType.LIMIT}
@@ -136,6 +138,32 @@ def test_the_venue_forgets_the_oldest_half_of_the_ended() -> None:
 
 def test_the_venue_takes_submissions_only() -> None:
     desk = Desk()
-    message = ResumeTrading.root("person", desk.time_ns, person="p", reason="r")
+    message = ResumeTrading.root("person", desk.time_ns, person="p", role="risk", reason="r")
     with pytest.raises(AssertionError, match="does not take ResumeTrading"):
         desk.venue.handle(message)
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts", "end"),
+    [
+        ("UTC", "00:00", "2027-01-16T00:00:00+00:00"),
+        ("America/New_York", "17:00", "2027-01-15T22:00:00+00:00"),
+        ("UTC", "08:00", "2027-01-16T08:00:00+00:00"),
+    ],
+)
+def test_a_day_order_ends_with_the_instruments_trading_day(zone: str, starts: str, end: str) -> None:
+    desk = Desk(session=SessionHours(time_zone=zone, open=(), day_starts_at=starts))
+    desk.row(99, 101)  # on 2027-01-15 at 08:00 UTC
+    assert told(desk.order("o", limit_price=99, time_in_force=TimeInForce.DAY, **LIMIT)) == ["accepted o 10"]
+    end_ns = int(datetime.fromisoformat(end).timestamp()) * 1_000_000_000
+    assert desk.venue.next_due_ns() == end_ns
+    assert desk.venue.on_time(end_ns - 1) == []
+    assert told(desk.venue.on_time(end_ns)) == ["expired o"]
+
+
+def test_a_day_order_is_of_the_day_it_arrives_in() -> None:
+    desk = Desk(session=SessionHours(time_zone="UTC", open=(), day_starts_at="08:01"))
+    desk.row(99, 101)
+    desk.time_ns += 60_000_000_000 - LATENCY_NS - 10
+    desk.order("o", limit_price=99, time_in_force=TimeInForce.DAY, **LIMIT)
+    assert desk.venue.next_due_ns() == desk.time_ns + 86_400_000_000_000

@@ -41,8 +41,9 @@ from tmt.adapters.feed.recording import (
 from tmt.adapters.feed.times import local_to_utc_ns, midnight_ns
 from tmt.adapters.feed.unpacked import digest, zip_member
 from tmt.domain.instrument import Instrument
+from tmt.domain.session import DAY_NS
 from tmt.errors import InputError
-from tmt.market.open_hours import DAY_NS, MINUTE_NS
+from tmt.market.open_hours import MINUTE_NS
 from tmt.market.quality import Column, Mask
 
 _DATED: Final = re.compile(

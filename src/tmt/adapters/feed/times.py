@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from tmt.market.open_hours import DAY_NS, MINUTE_NS
+from tmt.domain.session import DAY_NS
+from tmt.market.open_hours import MINUTE_NS
 from tmt.market.quality import Column, Mask
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - counts local clocks

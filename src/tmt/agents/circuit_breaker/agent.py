@@ -33,6 +33,9 @@ class CircuitBreakerAgent:
         m.AccountOpened,
         m.StopTrading,
         m.ResumeTrading,
+        m.AgentReturned,
+        m.ConditionReported,
+        m.MarginLevelChanged,
         m.BarClosed,
         m.FeedGapFound,
         m.FeedStale,
@@ -41,11 +44,10 @@ class CircuitBreakerAgent:
         m.OrderReleased,
         *m.BREAKER,
         m.AccountSuspended,
+        m.AccountReinstated,
         m.InvariantBroken,
-        m.OrderFilled,
-        m.OrderRejected,
-        m.OrderCancelled,
-        m.OrderExpired,
+        m.OrderSubmitted,
+        *m.VENUE_EVENTS,
         m.PositionClosed,
     )
     answers = (
@@ -53,6 +55,9 @@ class CircuitBreakerAgent:
         m.AccountOpened,
         m.StopTrading,
         m.ResumeTrading,
+        m.AgentReturned,
+        m.ConditionReported,
+        m.MarginLevelChanged,
         m.BarClosed,
         m.FeedGapFound,
         m.FeedStale,
@@ -60,8 +65,9 @@ class CircuitBreakerAgent:
         m.ComplianceApproved,
         *m.BREAKER,
         m.AccountSuspended,
+        m.AccountReinstated,
         m.InvariantBroken,
-        m.OrderFilled,
+        *m.VENUE_EVENTS,
         m.PositionClosed,
     )
     produces = (m.OrderReleased, m.OrderDenied, *m.BREAKER)
@@ -73,14 +79,14 @@ class CircuitBreakerAgent:
         self._config_hash = config_hash
 
     def handle(self, message: m.Message) -> list[m.Message]:
-        self.state = evolve(self.state, message, self._portfolio)
+        self.state = evolve(self.state, message, self._portfolio, self._config)
         due = transitions_due(self.state, message, self._portfolio, self._config)
         said = [self._say(message, transition) for transition in due]
         if not isinstance(message, m.ComplianceApproved):
             return [*said]
         state = self.state
         for transition in said:
-            state = evolve(state, transition, self._portfolio)
+            state = evolve(state, transition, self._portfolio, self._config)
         return [*said, self._judge(state, message)]
 
     def _judge(self, state: CircuitBreakerState, approval: m.ComplianceApproved) -> m.Message:
@@ -91,7 +97,7 @@ class CircuitBreakerAgent:
                 )
                 return m.OrderReleased.caused_by(approval, self.name, approve.order.order_id, **fields)
             case Deny() as deny:
-                return denied(approval, self.name, approval.order, deny)
+                return denied(approval, self.name, approval.order, deny, self._config_hash)
 
     def _say(self, cause: m.Message, transition: Transition) -> m.BreakerTransition:
         fields = {name: getattr(transition, name) for name in Transition.__struct_fields__ if name != "status"}

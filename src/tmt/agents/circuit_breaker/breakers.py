@@ -9,16 +9,31 @@ from typing import Final
 import msgspec
 
 from tmt import messages as m
+from tmt.agents.circuit_breaker.conditions import Condition, condition_of
+from tmt.agents.circuit_breaker.config import CircuitBreakerConfig
+from tmt.agents.circuit_breaker.keys import SYSTEM, account_key, instrument_key, keys_of, strategy_key
+from tmt.agents.circuit_breaker.measures import Measures, measure
 from tmt.agents.verdict import shrinks_position
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Order
 from tmt.projections.portfolio import Portfolio
 
-SYSTEM: Final = "system/desk"
 RESUMED_BY_PERSON: Final = "resumed_by_person"
+REINSTATED: Final = "reinstated"
+MANUAL_STOP: Final = "manual_stop"
+MANUAL_LOCK: Final = "manual_lock"
+MANUAL: Final = (MANUAL_STOP, MANUAL_LOCK)
 COOL_DOWN: Final = "cool_down"
 PERSON: Final = "person"
-RANKS: Final = {"invariant_broken": 2, "daily_loss": 2, "account_suspended": 3, "drawdown": 4}
+RANKS: Final = {
+    "invariant_broken": 2,
+    "daily_loss": 2,
+    "repeated_execution": 2,
+    "account_suspended": 3,
+    "drawdown": 4,
+    MANUAL_STOP: 5,
+    MANUAL_LOCK: 6,
+}
 """An open breaker changes its trigger only for one that ranks as high; triggers not named here rank 1."""
 
 
@@ -32,12 +47,17 @@ class Status(StrEnum):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """An order released while its scope was half-open, until it ends unfilled or its position is closed."""
+    """An order released while its scope was half-open, until it ends unfilled or its position is closed.
+
+    Attributes:
+        venue: whether the scope is a venue, which is tried out by its answer to the order.
+    """
 
     order_id: str
     account: str
     instrument: str
     filled: bool = False
+    venue: bool = False
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +67,8 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
         losses_in_a_row: since the last win; a trade that made nothing changes nothing.
         trials, successes: of the present half-open state.
         accepted_drawdown_fraction: what a person accepted by resuming; only a deeper drawdown opens again.
+        beneath: trigger that keeps the scope from trading freely once a person's stop is lifted; empty when none does.
+        calm_since_ns: when the last condition that kept it open ended; its cool-down begins no earlier.
     """
 
     status: Status
@@ -62,33 +84,20 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     trials: tuple[Trial, ...] = ()
     successes: int = 0
     accepted_drawdown_fraction: Exact = ZERO
+    beneath: str = ""
+    calm_since_ns: int = 0
 
 
 class CircuitBreakerState(msgspec.Struct, frozen=True, kw_only=True):
-    """Breakers by "tier/scope", and the instruments whose feed is stale."""
+    """Breakers by "tier/scope", the conditions that last, and what is being measured."""
 
     breakers: dict[str, Breaker] = {}
-    stale_feeds: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    measures: Measures = Measures()
 
-
-def account_key(account: str) -> str:
-    """Key of an account's breaker."""
-    return f"account/{account}"
-
-
-def strategy_key(strategy: str) -> str:
-    """Key of a strategy's breaker."""
-    return f"agent/{strategy}"
-
-
-def feed_key(symbol: str) -> str:
-    """Key of an instrument's feed."""
-    return f"agent/feed:{symbol}"
-
-
-def keys_of(order: Order) -> tuple[str, ...]:
-    """The breakers an order must pass, widest first."""
-    return SYSTEM, account_key(order.account), strategy_key(order.strategy), feed_key(order.instrument)
+    def conditions_of(self, key: str) -> tuple[Condition, ...]:
+        """What keeps a breaker from closing, oldest first."""
+        return tuple(condition for condition in self.conditions if condition.key == key)
 
 
 def profit_of(trade: m.PositionClosed) -> Exact:
@@ -96,27 +105,32 @@ def profit_of(trade: m.PositionClosed) -> Exact:
     return trade.realised - trade.fees
 
 
-def evolve(state: CircuitBreakerState, message: m.Message, portfolio: Portfolio) -> CircuitBreakerState:
+def evolve(
+    state: CircuitBreakerState, message: m.Message, portfolio: Portfolio, config: CircuitBreakerConfig
+) -> CircuitBreakerState:
     """Fold one message."""
+    measures = measure(state.measures, message, portfolio, config)
+    if measures is not state.measures:
+        state = msgspec.structs.replace(state, measures=measures)
     match message:
         case m.BreakerTransition():
             key = f"{message.tier}/{message.scope}"
             before = state.breakers.get(key)
             return _changed(state, key, _after(before, message)) if _takes_effect(before, message) else state
         case m.OrderReleased() if not shrinks_position(message.order, portfolio):
-            return _tried(state, message.order)
+            return _tried(state, message.order, portfolio)
+        case m.OrderAccepted():
+            return _answered(state, message)
         case m.OrderFilled():
             return _each_trial(state, lambda trial: _filled(trial, message.order_id))
         case m.OrderCancelled() | m.OrderExpired() | m.OrderRejected():
             return _each_trial(state, lambda trial: _ended(trial, message.order_id))
         case m.PositionClosed():
             return _counted(_each_trial(state, lambda trial: _closed(trial, message)), message)
-        case m.FeedStale() | m.FeedRecovered():
-            others = tuple(symbol for symbol in state.stale_feeds if symbol != message.instrument)
-            stale = (*others, message.instrument) if isinstance(message, m.FeedStale) else others
-            return msgspec.structs.replace(state, stale_feeds=stale)
+        case m.InvariantBroken():
+            return _kept_beneath(state, "invariant_broken")
         case _:
-            return state
+            return _held_open(state, message)
 
 
 def _changed(state: CircuitBreakerState, key: str, breaker: Breaker) -> CircuitBreakerState:
@@ -129,6 +143,8 @@ def _takes_effect(before: Breaker | None, said: m.BreakerTransition) -> bool:
         return True
     if isinstance(said, m.BreakerOpened):
         return RANKS.get(said.trigger, 1) >= RANKS.get(before.trigger, 1)
+    if said.trigger == REINSTATED:
+        return before.trigger == "account_suspended"
     is_later = before.resumes_by == COOL_DOWN and said.occurred_at_ns > before.since_ns
     return said.resumes_by == PERSON or is_later
 
@@ -138,9 +154,11 @@ def _after(before: Breaker | None, said: m.BreakerTransition) -> Breaker:
     accepted = ZERO if before is None else before.accepted_drawdown_fraction
     trials: tuple[Trial, ...] = ()
     successes = 0
+    beneath = ""
     match said:
         case m.BreakerOpened():
             status, losses, accepted = Status.OPEN, 0, ZERO
+            beneath = _beneath(before) if said.trigger in MANUAL else ""
         case m.BreakerReduced():
             status = Status.REDUCING
         case m.BreakerHalfOpened():
@@ -165,15 +183,59 @@ def _after(before: Breaker | None, said: m.BreakerTransition) -> Breaker:
         trials=trials,
         successes=successes,
         accepted_drawdown_fraction=accepted,
+        beneath=beneath,
+        calm_since_ns=0 if before is None else before.calm_since_ns,
     )
 
 
-def _tried(state: CircuitBreakerState, order: Order) -> CircuitBreakerState:
+def _beneath(before: Breaker | None) -> str:
+    """What a person's stop comes on top of: an open breaker's trigger, or the trials of a half-open one."""
+    if before is None or before.trigger in MANUAL:
+        return "" if before is None else before.beneath
+    return before.trigger if before.status in (Status.OPEN, Status.HALF_OPEN) else ""
+
+
+def _kept_beneath(state: CircuitBreakerState, trigger: str) -> CircuitBreakerState:
+    breaker = state.breakers.get(SYSTEM)
+    if breaker is None or breaker.status is not Status.OPEN or breaker.trigger not in MANUAL:
+        return state
+    return _changed(state, SYSTEM, msgspec.structs.replace(breaker, beneath=trigger))
+
+
+def _held_open(state: CircuitBreakerState, message: m.Message) -> CircuitBreakerState:
+    """The conditions that last, after a message that begins, changes or ends one."""
+    told = condition_of(message)
+    if told is None:
+        return state
+    condition, lasts = told
+    others = tuple(each for each in state.conditions if not each.is_same(condition))
+    if not lasts and len(others) == len(state.conditions):
+        return state
+    state = msgspec.structs.replace(state, conditions=(*others, condition) if lasts else others)
+    breaker = state.breakers.get(condition.key)
+    if lasts or breaker is None:
+        return state
+    calm = msgspec.structs.replace(breaker, calm_since_ns=message.occurred_at_ns)
+    return _changed(state, condition.key, calm)
+
+
+def _tried(state: CircuitBreakerState, order: Order, portfolio: Portfolio) -> CircuitBreakerState:
     trial = Trial(order_id=order.order_id, account=order.account, instrument=order.instrument)
-    for key in keys_of(order):
+    for key in keys_of(order, portfolio):
         breaker = state.breakers.get(key)
         if breaker is not None and breaker.status is Status.HALF_OPEN:
+            trial = msgspec.structs.replace(trial, venue=breaker.scope.startswith("venue:"))
             state = _changed(state, key, msgspec.structs.replace(breaker, trials=(*breaker.trials, trial)))
+    return state
+
+
+def _answered(state: CircuitBreakerState, accepted: m.OrderAccepted) -> CircuitBreakerState:
+    """A venue is tried out by its answer, everything else by what the round trip makes."""
+    for key, breaker in state.breakers.items():
+        left = tuple(trial for trial in breaker.trials if not (trial.venue and trial.order_id == accepted.order_id))
+        if len(left) < len(breaker.trials):
+            won = msgspec.structs.replace(breaker, trials=left, successes=breaker.successes + 1)
+            state = _changed(state, key, won)
     return state
 
 
@@ -200,9 +262,15 @@ def _closed(trial: Trial, trade: m.PositionClosed) -> Trial | None:
     return None if same_position or trial.order_id == trade.order_id else trial
 
 
+def tried_by(trade: m.PositionClosed) -> tuple[str, ...]:
+    """The breakers for which a round trip counts; a venue does not answer for what a trade makes."""
+    account, strategy = account_key(trade.account), strategy_key(trade.strategy)
+    return SYSTEM, account, strategy, instrument_key(trade.instrument)
+
+
 def _counted(state: CircuitBreakerState, trade: m.PositionClosed) -> CircuitBreakerState:
     profit = profit_of(trade)
-    for key in (SYSTEM, account_key(trade.account), strategy_key(trade.strategy)):
+    for key in tried_by(trade):
         breaker = state.breakers.get(key)
         if breaker is None:
             continue

@@ -6,19 +6,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tmt import messages as m
-from tmt.agents.circuit_breaker.breakers import (
-    Breaker,
-    CircuitBreakerState,
-    Status,
-    account_key,
-    evolve,
-    keys_of,
-)
+from tmt.agents.circuit_breaker.breakers import Breaker, CircuitBreakerState, Status, evolve
 from tmt.agents.circuit_breaker.config import CircuitBreakerConfig
 from tmt.agents.circuit_breaker.equity_limits import shrink_limits
+from tmt.agents.circuit_breaker.keys import account_key, keys_of
 from tmt.agents.verdict import Approve, Deny, Waterfall, shrinks_position
 from tmt.domain.money import ZERO
 from tmt.domain.order import Order
+from tmt.domain.stop import ScopeKind, StopScope
 from tmt.projections.portfolio import Portfolio
 
 __all__ = ["decide", "evolve"]
@@ -37,7 +32,7 @@ def decide(
         held = abs(portfolio.position(order.account, order.instrument).quantity)
         waterfall.passes("closing", order.quantity, held, "units")
         return waterfall.approves(order)
-    for key in keys_of(order):
+    for key in keys_of(order, portfolio):
         denial = _admit(key, state.breakers.get(key), waterfall, config)
         if denial is not None:
             return denial
@@ -49,7 +44,8 @@ def decide(
 
 def _admit(key: str, breaker: Breaker | None, waterfall: Waterfall, config: CircuitBreakerConfig) -> Deny | None:
     tier, scope = key.split("/", 1)
-    rule = "feed" if scope.startswith("feed:") else tier
+    kind = StopScope.of_breaker(tier, scope).kind
+    rule = tier if kind is ScopeKind.ALL else str(kind)
     if breaker is None:
         detail = f"the {tier} breaker of {scope} has no state, which counts as open"
         return waterfall.denies(rule, ZERO, Decimal(1), "count", detail=detail, reason="breaker_state_missing")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from tmt import messages as m
 from tmt.agents.circuit_breaker.breakers import (
     COOL_DOWN,
-    PERSON,
-    RESUMED_BY_PERSON,
-    SYSTEM,
+    REINSTATED,
     Breaker,
     CircuitBreakerState,
     Status,
-    account_key,
-    feed_key,
-    keys_of,
     profit_of,
-    strategy_key,
+    tried_by,
 )
+from tmt.agents.circuit_breaker.conditions import condition_of, silence
 from tmt.agents.circuit_breaker.config import CircuitBreakerConfig
 from tmt.agents.circuit_breaker.equity_limits import equity_recovered, equity_tripped
-from tmt.agents.circuit_breaker.transition import Transition, outranks
+from tmt.agents.circuit_breaker.keys import SYSTEM, account_key, instrument_key, keys_of
+from tmt.agents.circuit_breaker.persons import broken, missed, resumed, stopped
+from tmt.agents.circuit_breaker.samples import moved, repeated, venue_answered, venues_late
+from tmt.agents.circuit_breaker.transition import Transition, held_open, opening, trials_passed
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.session import NANOSECONDS_PER_SECOND, day_bounds_ns
+from tmt.domain.stop import EVERYTHING, ScopeKind, StopScope
 from tmt.projections.portfolio import Portfolio
 
 
@@ -34,36 +34,52 @@ def transitions_due(
     """What follows for the breakers from a message that `state` has folded already; at most one a breaker."""
     match message:
         case m.SessionStarted():
-            feeds = (f"feed:{instrument.symbol}" for instrument in message.instruments)
-            scopes = [("system", "desk"), *(("agent", scope) for scope in (*config.strategies, *feeds))]
-            return [_initialised(*scope) for scope in scopes if "/".join(scope) not in state.breakers]
+            symbols = [each.symbol for each in message.instruments]
+            scopes = [
+                EVERYTHING,
+                *_named(ScopeKind.STRATEGY, config.strategies),
+                *_named(ScopeKind.INSTRUMENT, symbols),
+            ]
+            return _begun(state, scopes)
         case m.AccountOpened():
-            account = message.account.account_id
-            return [] if account_key(account) in state.breakers else [_initialised("account", account)]
-        case m.StopTrading() | m.InvariantBroken():
-            return _halted(state, message)
+            account = _named(ScopeKind.ACCOUNT, [message.account.account_id])
+            return _begun(state, [*account, *_named(ScopeKind.VENUE, [message.account.venue])])
+        case m.StopTrading():
+            return stopped(state, message)
+        case m.InvariantBroken():
+            return broken(state, message)
         case m.ResumeTrading():
-            return list(_resumed(state, message, portfolio, config))
-        case m.AccountSuspended():
-            return _suspended(state, message)
-        case m.FeedStale() | m.FeedGapFound():
-            return _feed_failed(state, message)
+            return list(resumed(state, message, portfolio, config))
+        case m.AgentReturned(agent="circuit_breaker"):
+            return missed(state)
+        case m.FeedGapFound():
+            return _gapped(state, message)
         case m.PositionClosed():
             return list(_trade_closed(state, message, config))
         case m.BreakerTransition():
             return _reasserted(state, message)
-        case m.FeedRecovered():
-            keys: tuple[str, ...] = (feed_key(message.instrument),)
-        case m.OrderFilled():
-            keys = (account_key(message.account),)
-        case m.ComplianceApproved():
-            keys = keys_of(message.order)
+        case m.VenueEvent() if not isinstance(message, m.OrderFilled):
+            return venue_answered(state, message, portfolio, config)
         case m.BarClosed():
             keys = tuple(key for key, breaker in state.breakers.items() if _may_change(breaker, portfolio))
+            said = [*moved(state, message.bar, config), *venues_late(state, config)]
+        case m.ComplianceApproved():
+            keys, said = keys_of(message.order, portfolio), repeated(state, message, portfolio, config)
+        case m.OrderFilled():
+            keys, said = (account_key(message.account),), venue_answered(state, message, portfolio, config)
         case _:
-            keys = ()
-    assessed = (_assess(state, key, portfolio, config) for key in keys)
-    return [transition for transition in assessed if transition is not None]
+            return _held(state, message, portfolio, config)
+    said_of = {f"{each.tier}/{each.scope}" for each in said}
+    assessed = (_assess(state, key, portfolio, config) for key in keys if key not in said_of)
+    return [*said, *(transition for transition in assessed if transition is not None)]
+
+
+def _named(kind: ScopeKind, names: Iterable[str]) -> list[StopScope]:
+    return [StopScope(kind=kind, name=name) for name in names]
+
+
+def _begun(state: CircuitBreakerState, scopes: list[StopScope]) -> list[Transition]:
+    return [_initialised(*scope.breaker.split("/", 1)) for scope in scopes if scope.breaker not in state.breakers]
 
 
 def _initialised(tier: str, scope: str) -> Transition:
@@ -71,107 +87,62 @@ def _initialised(tier: str, scope: str) -> Transition:
     return Transition(status=Status.CLOSED, tier=tier, scope=scope, trigger="initialised", detail=detail)
 
 
-# People and broken rules
+# Conditions that last
 
 
-def _halted(state: CircuitBreakerState, message: m.StopTrading | m.InvariantBroken) -> list[Transition]:
-    breaker = state.breakers.get(SYSTEM)
-    halted = breaker is not None and breaker.status is Status.OPEN and breaker.resumes_by == PERSON
-    if isinstance(message, m.StopTrading):
-        trigger, detail = "manual_stop", f"{message.person}: {message.reason}"
-        said = halted
-    else:
-        trigger, detail = "invariant_broken", f"{message.invariant}: {message.detail}"
-        said = halted and breaker is not None and breaker.trigger == trigger
-    if said:
+def _held(
+    state: CircuitBreakerState, message: m.Message, portfolio: Portfolio, config: CircuitBreakerConfig
+) -> list[Transition]:
+    if isinstance(message, m.AccountReinstated):
+        return _reinstated(state, message)
+    told = condition_of(message)
+    if told is None:
+        return []
+    condition, lasts = told
+    if lasts:
+        return held_open(state, condition)
+    assessed = _assess(state, condition.key, portfolio, config)
+    return [] if assessed is None else [assessed]
+
+
+def _reinstated(state: CircuitBreakerState, message: m.AccountReinstated) -> list[Transition]:
+    breaker = state.breakers.get(account_key(message.account))
+    if breaker is None or breaker.status is not Status.OPEN or breaker.trigger != "account_suspended":
         return []
     return [
         Transition(
-            status=Status.OPEN,
-            tier="system",
-            scope="desk",
-            trigger=trigger,
-            measured=ONE,
-            resumes_by=PERSON,
-            detail=detail,
-        )
-    ]
-
-
-def _resumed(
-    state: CircuitBreakerState, message: m.ResumeTrading, portfolio: Portfolio, config: CircuitBreakerConfig
-) -> Iterator[Transition]:
-    """A manual stop ends at once; after anything else that only a person may lift, test orders come first."""
-    detail = f"{message.person}: {message.reason}"
-    for breaker in state.breakers.values():
-        by_person = breaker.resumes_by == PERSON or breaker.trigger == "account_suspended"
-        # A flat account cannot earn its drawdown back, so a person also ends its reducing.
-        reducing = breaker.status is Status.REDUCING and breaker.trigger == "drawdown"
-        if not reducing and (breaker.status is not Status.OPEN or not by_person):
-            continue
-        measured, limit, unit = breaker.measured, breaker.limit, breaker.unit
-        drawdown = portfolio.drawdown_fraction(breaker.scope) if breaker.tier == "account" else None
-        if drawdown is not None:
-            measured, limit, unit = drawdown, config.drawdown_fraction_max, "fraction"
-        yield Transition(
-            status=Status.CLOSED if breaker.trigger == "manual_stop" else Status.HALF_OPEN,
+            status=Status.HALF_OPEN,
             tier=breaker.tier,
             scope=breaker.scope,
-            trigger=RESUMED_BY_PERSON,
-            measured=measured,
-            limit=limit,
-            unit=unit,
-            resumes_by=PERSON,
-            detail=detail,
-        )
-
-
-def _suspended(state: CircuitBreakerState, message: m.AccountSuspended) -> list[Transition]:
-    breaker = state.breakers.get(account_key(message.account))
-    if breaker is not None and not outranks("account_suspended", breaker):
-        return []
-    return [
-        Transition(
-            status=Status.OPEN,
-            tier="account",
-            scope=message.account,
-            trigger="account_suspended",
-            measured=message.measured,
-            limit=message.limit,
-            unit=message.unit,
-            detail=f"compliance suspended {message.account} by its rule {message.rule}",
+            trigger=REINSTATED,
+            measured=breaker.measured,
+            limit=breaker.limit,
+            unit=breaker.unit,
+            detail=f"{message.account} is reinstated by {message.person or 'the turn of its day'}: {message.reason}",
         )
     ]
 
 
-def _feed_failed(state: CircuitBreakerState, message: m.FeedStale | m.FeedGapFound) -> list[Transition]:
-    key, symbol = feed_key(message.instrument), message.instrument
-    breaker = state.breakers.get(key)
-    if isinstance(message, m.FeedStale):
-        trigger, silent_ns = "stale_feed", message.occurred_at_ns - message.last_ns
-    else:
-        trigger, silent_ns = "feed_gap", message.to_ns - message.from_ns
-    if breaker is not None and breaker.status is Status.OPEN and symbol in state.stale_feeds and trigger == "feed_gap":
+def _gapped(state: CircuitBreakerState, message: m.FeedGapFound) -> list[Transition]:
+    key = instrument_key(message.instrument)
+    if state.conditions_of(key):
         return []
-    silence = Decimal(max(0, silent_ns)).scaleb(-9)
-    return [
-        Transition(
-            status=Status.OPEN,
-            tier="agent",
-            scope=f"feed:{symbol}",
-            trigger=trigger,
-            measured=silence,
-            unit="seconds",
-            detail=f"no data of {symbol} for {silence} seconds",
-        )
-    ]
+    seconds = silence(message.from_ns, message.to_ns)
+    detail = f"no data of {message.instrument} for {seconds} seconds"
+    return opening(state, key, "feed_gap", seconds, ZERO, "seconds", detail)
 
 
 def _reasserted(state: CircuitBreakerState, message: m.BreakerTransition) -> list[Transition]:
-    """Say again that a breaker is open when a message that came too late says otherwise, for all who fold the log."""
-    breaker = state.breakers[f"{message.tier}/{message.scope}"]
-    if breaker.status is not Status.OPEN or isinstance(message, m.BreakerOpened):
+    """Say that a breaker is open when a message that came too late, or that a condition outlasts, says otherwise."""
+    key = f"{message.tier}/{message.scope}"
+    breaker = state.breakers[key]
+    if isinstance(message, m.BreakerOpened):
         return []
+    if breaker.status is not Status.OPEN:
+        lasting = [held_open(state, condition) for condition in state.conditions_of(key)]
+        opened = [each for some in lasting for each in some]
+        # Of several, what opens counts before what reduces; the others still last.
+        return sorted(opened, key=lambda each: each.status is Status.REDUCING)[:1]
     return [
         Transition(
             status=Status.OPEN,
@@ -194,7 +165,7 @@ def _trade_closed(
     state: CircuitBreakerState, trade: m.PositionClosed, config: CircuitBreakerConfig
 ) -> Iterator[Transition]:
     lost = profit_of(trade) < ZERO
-    for key in (SYSTEM, account_key(trade.account), strategy_key(trade.strategy)):
+    for key in tried_by(trade):
         breaker = state.breakers.get(key)
         if breaker is None or breaker.status is Status.OPEN:
             continue
@@ -204,29 +175,13 @@ def _trade_closed(
             yield Transition(
                 status=Status.OPEN, tier=tier, scope=scope, trigger="trial_lost", measured=ONE, detail=detail
             )
-        elif breaker.status is Status.HALF_OPEN and breaker.successes >= config.half_open.successes_to_close:
-            wins, needed = Decimal(breaker.successes), Decimal(config.half_open.successes_to_close)
-            detail = f"{scope} closed {wins} positions without a loss while it was on trial"
-            yield Transition(
-                status=Status.CLOSED,
-                tier=tier,
-                scope=scope,
-                trigger="trials_passed",
-                measured=wins,
-                limit=needed,
-                detail=detail,
-            )
-        elif lost and tier != "system" and losses > config.consecutive_losses_max(tier):
-            limit = Decimal(config.consecutive_losses_max(tier))
-            yield Transition(
-                status=Status.OPEN,
-                tier=tier,
-                scope=scope,
-                trigger="consecutive_losses",
-                measured=Decimal(losses),
-                limit=limit,
-                detail=f"{scope} lost {losses} times in a row, {limit} are borne",
-            )
+        elif (passed := trials_passed(breaker, config)) is not None:
+            yield passed
+        elif lost and key not in (SYSTEM, instrument_key(trade.instrument)):
+            limit = config.consecutive_losses_max(tier)
+            if losses > limit:
+                detail = f"{scope} lost {losses} times in a row, {limit} are borne"
+                yield from opening(state, key, "consecutive_losses", Decimal(losses), Decimal(limit), "count", detail)
 
 
 # Time and equity
@@ -248,17 +203,16 @@ def _assess(
     if tripped is not None:
         return tripped
     cool_down_seconds: int = getattr(config.cool_down_seconds, breaker.tier)
-    if portfolio.now_ns < breaker.since_ns + cool_down_seconds * NANOSECONDS_PER_SECOND:
+    calm_since_ns = max(breaker.since_ns, breaker.calm_since_ns)
+    if state.conditions_of(key) or portfolio.now_ns < calm_since_ns + cool_down_seconds * NANOSECONDS_PER_SECOND:
         return None
     if breaker.status is Status.OPEN and breaker.resumes_by == COOL_DOWN:
-        return _cooled_down(state, breaker, portfolio, config)
+        return _cooled_down(breaker, portfolio, config)
     return equity_recovered(breaker, portfolio, config) if breaker.tier == "account" else None
 
 
-def _cooled_down(
-    state: CircuitBreakerState, breaker: Breaker, portfolio: Portfolio, config: CircuitBreakerConfig
-) -> Transition | None:
-    if breaker.scope.removeprefix("feed:") in state.stale_feeds or _day_lasts(breaker, portfolio):
+def _cooled_down(breaker: Breaker, portfolio: Portfolio, config: CircuitBreakerConfig) -> Transition | None:
+    if _day_lasts(breaker, portfolio):
         return None
     if breaker.tier == "account" and _unrelieved_daily_loss(breaker, portfolio, config):
         return None
@@ -276,9 +230,9 @@ def _cooled_down(
 
 
 def _day_lasts(breaker: Breaker, portfolio: Portfolio) -> bool:
-    """Whether what tripped is judged by the account's day, and that day is still the present one."""
+    """Whether a daily loss tripped, and the account's day in which it did is still the present one."""
     account = portfolio.account(breaker.scope)
-    if account is None or breaker.trigger not in ("daily_loss", "account_suspended"):
+    if account is None or breaker.trigger != "daily_loss":
         return False
     _, day_end_ns = day_bounds_ns(account.day(), breaker.since_ns)
     return portfolio.now_ns < day_end_ns

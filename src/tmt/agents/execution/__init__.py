@@ -2,6 +2,15 @@
 
 from tmt.agents.execution.agent import ExecutionAgent
 from tmt.agents.execution.config import ExecutionConfig
-from tmt.agents.execution.decide import ExecutionState, decide, evolve
+from tmt.agents.execution.decide import UNKNOWN_CANCELLED, ExecutionState, decide, evolve
+from tmt.agents.execution.tracking import TrackedOrder
 
-__all__ = ["ExecutionAgent", "ExecutionConfig", "ExecutionState", "decide", "evolve"]
+__all__ = [
+    "UNKNOWN_CANCELLED",
+    "ExecutionAgent",
+    "ExecutionConfig",
+    "ExecutionState",
+    "TrackedOrder",
+    "decide",
+    "evolve",
+]

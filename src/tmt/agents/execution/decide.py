@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
 from tmt.agents.execution.config import ExecutionConfig
+from tmt.agents.execution.halting import Halt
+from tmt.agents.execution.slicing import Slicing
+from tmt.agents.execution.tracking import TrackedOrder
 from tmt.agents.verdict import Deny, Waterfall
 from tmt.domain.money import ONE, ZERO, Exact
-from tmt.domain.order import LEGAL_TRANSITIONS, TERMINAL_STATES, OrderState, Side
+from tmt.domain.order import LEGAL_TRANSITIONS, TERMINAL_STATES, OrderState
 from tmt.messages import (
-    AccountSuspended,
-    BreakerOpened,
     CancelOrder,
     CancelRejected,
     CancelSubmitted,
@@ -22,17 +22,21 @@ from tmt.messages import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReconciled,
     OrderRejected,
     OrderReleased,
     OrderReplaced,
     OrderSubmitted,
     OrderTriggered,
     ReplaceOrder,
-    StopTrading,
+    ScheduleStarted,
     VenueEvent,
 )
 
 GATE: Final = "execution"
+UNKNOWN_CANCELLED: Final = "unknown_cancelled"
+"""The repair of an order that works at the venue and that we did not send."""
+
 _BUCKETS: Final = 256
 
 _STATE_AFTER: Final[dict[type[Message], OrderState]] = {
@@ -44,27 +48,6 @@ _STATE_AFTER: Final[dict[type[Message], OrderState]] = {
 }
 
 
-class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order that the venue was sent, by its client order id.
-
-    Attributes:
-        filled: units so far.
-        exit_ids: client order ids of its bracket.
-        cancelling: a cancel has been sent and not been refused.
-    """
-
-    order_id: str
-    account: str
-    instrument: str
-    side: Side
-    quantity: Exact
-    reduce_only: bool
-    exit_ids: tuple[str, ...]
-    state: OrderState = OrderState.SUBMITTED
-    filled: Exact = ZERO
-    cancelling: bool = False
-
-
 class ExecutionState(msgspec.Struct, frozen=True, kw_only=True):
     """What execution knows.
 
@@ -74,12 +57,20 @@ class ExecutionState(msgspec.Struct, frozen=True, kw_only=True):
         exits: exits that the venue has not accepted yet: client order id to order id.
         used: order ids of used releases, newest last, in buckets by the id's first two digits: a copy of the state
             then costs two small ones.
+        foreign: client order ids of orders that work at the venue without us, and that it has been asked to cancel.
+        full_at_ns: when the bucket of messages is full again; see `rate`.
+        slicing: parents that are worked slice by slice.
+        halts: emergency stops that are under way.
     """
 
     orders: dict[str, TrackedOrder] = {}
     ended: dict[str, TrackedOrder] = {}
     exits: dict[str, str] = {}
     used: dict[str, tuple[str, ...]] = {}
+    foreign: tuple[str, ...] = ()
+    full_at_ns: int = 0
+    slicing: Slicing = Slicing()
+    halts: tuple[Halt, ...] = ()
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -99,6 +90,7 @@ class Replace(msgspec.Struct, frozen=True):
     client_order_id: str
     quantity: Exact
     limit_price: Exact | None
+    stop_price: Exact | None
 
 
 class Illegal(msgspec.Struct, frozen=True):
@@ -113,22 +105,17 @@ Outcome: TypeAlias = Submit | Deny | Cancel | Replace | Illegal | None
 def decide(state: ExecutionState, message: Message, now_ns: int) -> Outcome:
     """What follows from `message` at event time `now_ns`, given what came before."""
     match message:
+        case OrderReconciled():
+            return None
         case VenueEvent():
             return _illegal(state, message)
         case OrderReleased():
             return _submit(state, message, now_ns)
         case CancelOrder():
-            return Cancel((message.client_order_id,), "person")
+            parent = state.slicing.parents.get(message.client_order_id)
+            return Cancel((message.client_order_id,) if parent is None else parent.working, "person")
         case ReplaceOrder():
             return _replace(state, message)
-        case StopTrading():
-            return Cancel(_entries(state, None), "stop_trading")
-        case BreakerOpened(tier="system"):
-            return Cancel(_entries(state, None), "system_breaker")
-        case BreakerOpened(tier="account"):
-            return Cancel(_entries(state, message.scope), "account_breaker")
-        case AccountSuspended():
-            return Cancel(_entries(state, message.account), "account_suspended")
         case _:
             return None
 
@@ -150,22 +137,18 @@ def _replace(state: ExecutionState, request: ReplaceOrder) -> Replace:
     # The venue answers for orders we do not know; of those we know, a replace never asks for more than was released.
     known = state.orders.get(request.client_order_id)
     quantity = request.quantity if known is None else min(request.quantity, known.quantity)
-    return Replace(request.client_order_id, quantity, request.limit_price)
-
-
-def _entries(state: ExecutionState, account: str | None) -> tuple[str, ...]:
-    return tuple(
-        client_order_id
-        for client_order_id, order in state.orders.items()
-        if not order.reduce_only and not order.cancelling and account in (None, order.account)
-    )
+    return Replace(request.client_order_id, quantity, request.limit_price, request.stop_price)
 
 
 def _illegal(state: ExecutionState, event: VenueEvent) -> Illegal | None:
     if isinstance(event, CancelRejected):
         return None
     id_ = event.client_order_id
+    if id_ in state.foreign and not isinstance(event, OrderFilled):
+        return None
     known = state.orders.get(id_)
+    if isinstance(event, OrderFilled) and _has_fill(known or state.ended.get(id_), event):
+        return Illegal(f"fill {event.fill_id} of order {id_} came twice")
     if known is None:
         ended = state.ended.get(id_)
         if ended is not None:
@@ -190,12 +173,20 @@ def _state_after(order: TrackedOrder, event: VenueEvent) -> OrderState:
 def evolve(state: ExecutionState, message: Message, config: ExecutionConfig) -> ExecutionState:
     """The state after `message`; the same object when it does not concern execution's orders."""
     match message:
+        case OrderReconciled() if message.repair == UNKNOWN_CANCELLED:
+            return msgspec.structs.replace(state, foreign=(*state.foreign, message.client_order_id))
+        case OrderReconciled():
+            return state
+        case VenueEvent() if message.client_order_id in state.foreign:
+            return _part_with(state, message)
         case CancelRejected():
             return _mark_cancelling(state, message.client_order_id, False)
         case VenueEvent():
             return _follow(state, message, config)
+        case ScheduleStarted():
+            return _use(state, message.order.order_id, config)
         case OrderSubmitted():
-            return _submitted(state, message, config)
+            return _use(_submitted(state, message, config), message.order.order_id, config)
         case CancelSubmitted():
             return _mark_cancelling(state, message.client_order_id, True)
         case _:
@@ -215,18 +206,18 @@ def _submitted(state: ExecutionState, message: OrderSubmitted, config: Execution
         quantity=order.quantity,
         reduce_only=order.reduce_only,
         exit_ids=exit_ids,
+        strategy=order.strategy,
     )
     exits = state.exits
     if exit_ids:
         exits = _bounded({**exits, **dict.fromkeys(exit_ids, order.order_id)}, config.ended_orders_max)
-    bucket = order.order_id[:2]
-    used = (*state.used.get(bucket, ()), order.order_id)[-(config.used_releases_max // _BUCKETS) :]
-    return ExecutionState(
-        orders={**state.orders, message.client_order_id: tracked},
-        ended=state.ended,
-        exits=exits,
-        used={**state.used, bucket: used},
-    )
+    return msgspec.structs.replace(state, orders={**state.orders, message.client_order_id: tracked}, exits=exits)
+
+
+def _use(state: ExecutionState, order_id: str, config: ExecutionConfig) -> ExecutionState:
+    bucket = order_id[:2]
+    used = (*state.used.get(bucket, ()), order_id)[-(config.used_releases_max // _BUCKETS) :]
+    return msgspec.structs.replace(state, used={**state.used, bucket: used})
 
 
 def _mark_cancelling(state: ExecutionState, client_order_id: str, cancelling: bool) -> ExecutionState:
@@ -235,6 +226,14 @@ def _mark_cancelling(state: ExecutionState, client_order_id: str, cancelling: bo
         return state
     marked = msgspec.structs.replace(known, cancelling=cancelling)
     return msgspec.structs.replace(state, orders={**state.orders, client_order_id: marked})
+
+
+def _part_with(state: ExecutionState, event: VenueEvent) -> ExecutionState:
+    """A foreign order has ended; a refused cancel says so too, and if it works on, it will be found again."""
+    if not isinstance(event, OrderCancelled | OrderExpired | OrderRejected | CancelRejected):
+        return state
+    left = tuple(id_ for id_ in state.foreign if id_ != event.client_order_id)
+    return msgspec.structs.replace(state, foreign=left)
 
 
 def _follow(state: ExecutionState, event: VenueEvent, config: ExecutionConfig) -> ExecutionState:
@@ -262,7 +261,7 @@ def _moved(order: TrackedOrder, event: VenueEvent) -> TrackedOrder:
     after = _state_after(order, event)
     match event:
         case OrderFilled():
-            return msgspec.structs.replace(order, state=after, filled=order.filled + event.quantity)
+            return msgspec.structs.replace(_with_fill(order, event), state=after)
         case OrderAccepted() | OrderReplaced():
             return msgspec.structs.replace(order, state=after, quantity=event.quantity)
         case _:
@@ -285,16 +284,24 @@ def _accepted_exit(event: OrderAccepted) -> TrackedOrder:
 def _count_stray_fill(state: ExecutionState, event: VenueEvent) -> ExecutionState:
     if not isinstance(event, OrderFilled):
         return state
-    id_, quantity = event.client_order_id, event.quantity
+    id_ = event.client_order_id
     if id_ in state.orders:
-        return msgspec.structs.replace(state, orders={**state.orders, id_: _with_fill(state.orders[id_], quantity)})
+        return msgspec.structs.replace(state, orders={**state.orders, id_: _with_fill(state.orders[id_], event)})
     if id_ in state.ended:
-        return msgspec.structs.replace(state, ended={**state.ended, id_: _with_fill(state.ended[id_], quantity)})
+        return msgspec.structs.replace(state, ended={**state.ended, id_: _with_fill(state.ended[id_], event)})
     return state
 
 
-def _with_fill(order: TrackedOrder, quantity: Decimal) -> TrackedOrder:
-    return msgspec.structs.replace(order, filled=order.filled + quantity)
+def _has_fill(order: TrackedOrder | None, fill: OrderFilled) -> bool:
+    return order is not None and fill.fill_id in order.fill_ids
+
+
+def _with_fill(order: TrackedOrder, fill: OrderFilled) -> TrackedOrder:
+    if _has_fill(order, fill):
+        return order
+    return msgspec.structs.replace(
+        order, filled=order.filled + fill.quantity, fill_ids=(*order.fill_ids, fill.fill_id)
+    )
 
 
 _Value = TypeVar("_Value")

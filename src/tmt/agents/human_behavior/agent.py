@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from tmt.agents.human_behavior.config import HumanBehaviorConfig
-from tmt.agents.human_behavior.decide import HumanBehaviorState, decide, evolve
+from tmt.agents.human_behavior.decide import decide
+from tmt.agents.human_behavior.habits import HumanBehaviorState, evolve
 from tmt.agents.verdict import Approve, Deny, approval_fields, denied
-from tmt.messages import BehaviourApproved, ConcentrationApproved, Message, OrderDenied, OrderReleased, PositionClosed
+from tmt.messages import (
+    BarClosed,
+    BehaviourApproved,
+    ConcentrationApproved,
+    Message,
+    OrderDenied,
+    OrderReleased,
+    OrderSubmitted,
+    PositionClosed,
+    ScheduleEnded,
+)
 from tmt.projections.portfolio import Portfolio
 
 
 class HumanBehaviorAgent:
-    """Refuses or shrinks what a trader on tilt would do, whoever proposed it."""
+    """Refuses or shrinks what a trader on tilt would do, whoever proposed it; slices what is large for its market."""
 
     name = "human_behavior"
-    consumes = (ConcentrationApproved, OrderReleased, PositionClosed)
+    consumes = (
+        BarClosed,
+        ConcentrationApproved,
+        OrderReleased,
+        OrderDenied,
+        OrderSubmitted,
+        PositionClosed,
+        ScheduleEnded,
+    )
     answers = (ConcentrationApproved,)
     produces = (BehaviourApproved, OrderDenied)
 
@@ -35,4 +54,4 @@ class HumanBehaviorAgent:
                 )
                 return BehaviourApproved.caused_by(approval, self.name, approve.order.order_id, **fields)
             case Deny() as deny:
-                return denied(approval, self.name, approval.order, deny)
+                return denied(approval, self.name, approval.order, deny, self._config_hash)

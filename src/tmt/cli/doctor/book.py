@@ -88,9 +88,9 @@ def _clock(log: EventLog) -> Finding:
 
 
 def _stop(log: EventLog) -> Finding:
-    from tmt.cli.status import is_stopped
+    from tmt.cli.status import stops_in
 
-    stopped = is_stopped(log)
+    stopped = bool(stops_in(log))
     return Finding(
         name="emergency stop",
         outcome="warning" if stopped else "ok",

@@ -9,9 +9,19 @@ from tests.unit.agents.desk import CONFIG_HASH, Desk, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.circuit_breaker import CircuitBreakerAgent, CircuitBreakerConfig
 from tmt.agents.circuit_breaker.breakers import Breaker, Status
-from tmt.agents.circuit_breaker.config import AccountLimits, AgentLimits, CoolDownSeconds, HalfOpen
+from tmt.agents.circuit_breaker.config import (
+    AccountLimits,
+    AgentLimits,
+    CoolDownSeconds,
+    HalfOpen,
+    InstrumentLimits,
+    RepeatedExecution,
+    VenueLimits,
+)
 from tmt.domain.order import Order, Side
 from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.domain.stop import EVERYTHING, StopLevel, StopScope
+from tmt.market.bar import Timeframe
 
 CONFIG = CircuitBreakerConfig(
     approval_seconds=30,
@@ -23,9 +33,27 @@ CONFIG = CircuitBreakerConfig(
         consecutive_losses_max=3,
     ),
     agent=AgentLimits(consecutive_losses_max=5),
+    instrument=InstrumentLimits(
+        timeframe_min=Timeframe.M5,
+        sigmas_max=Decimal(3),
+        decay_fraction=Decimal("0.9"),
+        returns_min=4,
+        volatility_confirmations=2,
+        volatility_samples=3,
+        gap_fraction_max=Decimal("0.05"),
+    ),
+    venue=VenueLimits(
+        answer_seconds_max=Decimal(2),
+        answer_confirmations=2,
+        answer_samples=3,
+        rejection_confirmations=2,
+        rejection_samples=3,
+    ),
+    repeated_execution=RepeatedExecution(entries_max=9, window_seconds=60),
     cool_down_seconds=CoolDownSeconds(agent=30, account=60, system=300),
     half_open=HalfOpen(test_orders_max=2, successes_to_close=3),
     mark_age_seconds_max=600,
+    resume_roles=("risk", "admin"),
     loose=False,
     loose_factor=Decimal("1.5"),
 )
@@ -102,11 +130,11 @@ class Hall:
         """The oldest order released ends its round trip."""
         return self.trade(realised, order_id=self.released.pop(0).order_id)
 
-    def stop(self) -> list[m.Message]:
-        return self.say(m.StopTrading, person="ann", reason="odd fills", flatten=False)
+    def stop(self, level: StopLevel = StopLevel.CANCEL, scope: StopScope = EVERYTHING) -> list[m.Message]:
+        return self.say(m.StopTrading, person="ann", reason="odd fills", role="risk", level=level, scope=scope)
 
-    def resume(self) -> list[m.Message]:
-        return self.say(m.ResumeTrading, person="ann", reason="understood")
+    def resume(self, scope: StopScope = EVERYTHING, role: str = "risk") -> list[m.Message]:
+        return self.say(m.ResumeTrading, person="ann", role=role, reason="understood", scope=scope)
 
     def wait(self, seconds: int) -> None:
         self.desk.pass_seconds(seconds)

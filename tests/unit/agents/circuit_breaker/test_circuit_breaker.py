@@ -18,8 +18,9 @@ from tmt.domain.session import SessionHours
 
 ALPHA = "account/alpha"
 SYSTEM = "system/desk"
-FEED = "agent/feed:EURUSD"
+FEED = "agent/instrument:EURUSD"
 WYCKOFF = "agent/wyckoff"
+VENUE = "agent/venue:paper"
 
 
 def closing(hall: Hall) -> m.Message:
@@ -39,12 +40,13 @@ def open_by_losses(hall: Hall) -> None:
 
 def test_breakers_begin_closed_and_a_release_shows_every_check() -> None:
     hall = Hall()
-    assert {hall.status(key) for key in (SYSTEM, ALPHA, FEED, WYCKOFF)} == {Status.CLOSED}
+    assert {hall.status(key) for key in (SYSTEM, VENUE, ALPHA, FEED, WYCKOFF)} == {Status.CLOSED}
     assert {said.trigger for said in hall.said} == {"initialised"}
     answer = hall.order()
     assert isinstance(answer, m.OrderReleased)
     rules = [check.rule.removeprefix("circuit_breaker.") for check in answer.checks]
-    assert rules == ["approval_expired", "system", "account", "agent", "feed", "mark_age", "daily_loss", "drawdown"]
+    scopes = ["system", "venue", "account", "strategy", "instrument"]
+    assert rules == ["approval_expired", *scopes, "mark_age", "daily_loss", "drawdown"]
 
 
 def test_a_new_session_changes_no_breaker_that_has_a_state() -> None:
@@ -61,7 +63,7 @@ def test_without_a_state_nothing_but_closing_passes() -> None:
     assert reason(closing(hall)) == "released"
 
 
-@pytest.mark.parametrize("missing", [SYSTEM, ALPHA, WYCKOFF, FEED])
+@pytest.mark.parametrize("missing", [SYSTEM, VENUE, ALPHA, WYCKOFF, FEED])
 def test_each_scope_must_have_a_state(missing: str) -> None:
     hall = Hall()
     breakers = {key: one for key, one in hall.agent.state.breakers.items() if key != missing}
@@ -342,8 +344,11 @@ def test_a_stale_feed_stops_its_instrument_alone_until_it_recovers() -> None:
     hall.hear(gbpusd)
     assert reason(hall.order(symbol="GBPUSD")) == "released"
     hall.say(m.FeedRecovered, instrument="EURUSD")
-    assert hall.status(FEED) is Status.CLOSED
+    hall.wait(29)
+    assert reason(hall.order()) == "breaker_open"
+    hall.wait(1)
     assert reason(hall.order()) == "released"
+    assert hall.status(FEED) is Status.CLOSED
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(29, "breaker_open"), (30, "released")])
@@ -384,7 +389,7 @@ def test_after_a_broken_invariant_a_person_resumes_into_test_orders() -> None:
     hall = Hall()
     hall.say(m.InvariantBroken, invariant="M1", detail="a sum is not zero")
     hall.stop()
-    assert hall.breaker(SYSTEM).trigger == "invariant_broken"
+    assert (hall.breaker(SYSTEM).trigger, hall.breaker(SYSTEM).beneath) == ("manual_stop", "invariant_broken")
     hall.resume()
     assert hall.status(SYSTEM) is Status.HALF_OPEN
     assert [reason(hall.order()) for _ in range(3)] == ["released", "released", "breaker_half_open"]
@@ -409,16 +414,42 @@ def suspend(hall: Hall) -> list[m.Message]:
     return hall.say(m.AccountSuspended, account="alpha", rule="daily_loss", **amounts)
 
 
-def test_a_suspended_account_is_stopped_until_its_day_turns_or_a_person_resumes() -> None:
+def reinstate(hall: Hall, person: str = "") -> list[m.Message]:
+    return hall.say(
+        m.AccountReinstated, account="alpha", rule="daily_loss", person=person, role="", reason="its day has turned"
+    )
+
+
+def test_a_suspended_account_is_stopped_until_it_is_reinstated_and_then_tried_out() -> None:
     hall = Hall()
     suspend(hall)
-    hall.wait(3600)
+    hall.until_next_day()
     assert reason(hall.order()) == "breaker_open"
-    hall.resume()
-    assert hall.status(ALPHA) is Status.HALF_OPEN
+    assert hall.resume() == []
+    assert hall.status(ALPHA) is Status.OPEN
+    reinstate(hall)
+    assert (hall.status(ALPHA), hall.breaker(ALPHA).trigger) == (Status.HALF_OPEN, "reinstated")
+    assert [reason(hall.order()) for _ in range(3)] == ["released", "released", "breaker_half_open"]
+
+
+def test_who_was_not_suspended_is_not_reinstated() -> None:
+    hall = Hall()
+    assert reinstate(hall) == []
+    hall.lose(9000)
+    assert reinstate(hall) == []
+    assert hall.breaker(ALPHA).trigger == "drawdown"
+
+
+def test_a_suspension_outlasts_the_drawdown_that_a_person_accepts() -> None:
+    hall = Hall()
+    hall.lose(9000)
     suspend(hall)
     hall.until_next_day()
-    assert reason(hall.order()) == "released"
+    hall.resume()
+    assert (hall.status(ALPHA), hall.breaker(ALPHA).trigger) == (Status.OPEN, "account_suspended")
+    reinstate(hall, "ann")
+    assert hall.status(ALPHA) is Status.HALF_OPEN
+    assert "by ann" in hall.said[-1].detail
 
 
 def test_a_suspension_does_not_soften_a_drawdown() -> None:
@@ -520,7 +551,7 @@ def test_state_is_a_fold_of_messages_and_survives_a_snapshot() -> None:
     hall.order()
     folded = CircuitBreakerState()
     for said in hall.said:
-        folded = evolve(folded, said, hall.desk.portfolio)
+        folded = evolve(folded, said, hall.desk.portfolio, CONFIG)
     assert {key: one.status for key, one in folded.breakers.items()} == {
         key: one.status for key, one in hall.agent.state.breakers.items()
     }

@@ -14,6 +14,7 @@ from tmt.domain.instrument import AssetClass, Instrument
 from tmt.domain.money import decode_hook
 from tmt.domain.order import Order, OrderState, OrderType, Quote, Side, TimeInForce
 from tmt.domain.session import SessionHours
+from tmt.domain.stop import StopLevel
 from tmt.messages import (
     AccountOpened,
     AccountSuspended,
@@ -43,7 +44,7 @@ from tmt.projections.portfolio import Portfolio
 
 NOW_NS = 1_800_000_000_000_000_000
 LIFE_NS = 30_000_000_000
-CONFIG = ExecutionConfig(ended_orders_max=1000, used_releases_max=10_000)
+CONFIG = ExecutionConfig(ended_orders_max=1000, used_releases_max=10_000, messages_per_second=10, messages_burst=1000)
 DAY = SessionHours(time_zone="UTC", open=(), day_starts_at="00:00")
 
 
@@ -52,7 +53,7 @@ class Desk:
 
     def __init__(self, config: ExecutionConfig = CONFIG) -> None:
         self.portfolio = Portfolio()
-        self.agent = ExecutionAgent(config, self.portfolio)
+        self.agent = ExecutionAgent(config, self.portfolio, "hash")
         self.time_ns = NOW_NS
         self.events = 0
         self.deliver(opening())
@@ -159,6 +160,7 @@ def report(kind: type[Any], client_order_id: str, key: str, **fields: Any) -> Me
             "order_type": OrderType.MARKET,
             "price": None,
             "reduce_only": False,
+            "role": "entry",
         },
         OrderTriggered: {"trigger_price": Decimal(100)},
         OrderReplaced: {"quantity": Decimal(10), "limit_price": None},
@@ -205,7 +207,7 @@ def opened(tier: str, scope: str) -> BreakerOpened:
     )
 
 
-STOP = StopTrading.root("person", NOW_NS, person="p", reason="r", flatten=False)
+STOP = StopTrading.root("person", NOW_NS, person="p", reason="r", role="risk", level=StopLevel.CANCEL)
 SUSPENDED = AccountSuspended.root(
     "compliance", NOW_NS, account="ACC", rule="r", measured=Decimal(1), limit=Decimal(1), unit="count"
 )
@@ -270,7 +272,9 @@ def test_a_release_is_used_once_even_when_its_order_has_ended() -> None:
 
 
 def test_used_releases_are_remembered_within_a_bound() -> None:
-    desk = Desk(ExecutionConfig(ended_orders_max=10, used_releases_max=512))
+    desk = Desk(
+        ExecutionConfig(ended_orders_max=10, used_releases_max=512, messages_per_second=10, messages_burst=1000)
+    )
     same_bucket = [name for name in map(str, range(3000)) if derive_id("order", name).startswith("aa")]
     for name in same_bucket[:4]:
         desk.release(name)
@@ -376,7 +380,7 @@ def test_what_the_venue_accepts_or_replaces_is_the_quantity() -> None:
 
 
 def test_ended_orders_are_remembered_within_a_bound() -> None:
-    desk = Desk(ExecutionConfig(ended_orders_max=4, used_releases_max=256))
+    desk = Desk(ExecutionConfig(ended_orders_max=4, used_releases_max=256, messages_per_second=10, messages_burst=1000))
     names = [desk.release(str(number)) for number in range(5)]
     for name in names:
         desk.venue(OrderRejected, name)
@@ -552,9 +556,11 @@ def test_two_sources_of_a_broken_invariant_have_different_ids() -> None:
     assert broken.message_id != watched.message_id
 
 
-@pytest.mark.parametrize(("name", "least"), [("ended_orders_max", 1), ("used_releases_max", 256)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("ended_orders_max", 1), ("used_releases_max", 256), ("messages_burst", 1)]
+)
 def test_the_bounds_have_bounds(name: str, least: int) -> None:
-    numbers = {"ended_orders_max": 1, "used_releases_max": 256}
+    numbers = {"ended_orders_max": 1, "used_releases_max": 256, "messages_per_second": 1, "messages_burst": 1}
     ExecutionConfig(**numbers)
     with pytest.raises(ValueError, match=f"{name} must be at least {least}, was {least - 1}"):
         ExecutionConfig(**{**numbers, name: least - 1})

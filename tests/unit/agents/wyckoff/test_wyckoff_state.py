@@ -13,6 +13,7 @@ from tmt.agents.wyckoff.config import WyckoffConfig
 from tmt.agents.wyckoff.decide import WyckoffState
 from tmt.agents.wyckoff.track import Figures, Track, UsualEffort, figures_of
 from tmt.domain.money import decode_hook
+from tmt.domain.stop import StopLevel
 from tmt.market.bar import Timeframe
 from tmt.messages import StopTrading, decode, encode
 
@@ -55,7 +56,7 @@ def test_judging_changes_nothing() -> None:
 
 def test_a_message_that_does_not_matter_leaves_the_state_as_it_is() -> None:
     agent = ready()
-    stop = StopTrading.root("person", 1, "k", person="p", reason="r", flatten=False)
+    stop = StopTrading.root("person", 1, "k", person="p", reason="r", role="risk", level=StopLevel.CANCEL)
     assert evolve(agent.state, stop, agent.config) is agent.state
 
 

@@ -1,0 +1,47 @@
+"""Protective stops that ARIA wants nearer. A stop never moves away from the market."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tmt.agents.execution.tracking import TrackedOrder
+from tmt.messages import ExitRaised, ReplaceSubmitted
+from tmt.projections.portfolio import Portfolio
+
+
+def moved_stops(raised: ExitRaised, portfolio: Portfolio, source: str) -> list[ReplaceSubmitted]:
+    """A replace for each working stop of the position that stands further from the market than `raised` wants."""
+    wanted = raised.stop_price
+    if wanted is None:
+        return []
+    return [
+        ReplaceSubmitted.caused_by(
+            raised,
+            source,
+            stop.client_order_id,
+            client_order_id=stop.client_order_id,
+            quantity=stop.quantity,
+            limit_price=None,
+            stop_price=wanted,
+        )
+        for stop in portfolio.exits(raised.account, raised.instrument)
+        if stop.role == "stop_loss" and stop.side is raised.side and is_nearer(wanted, stop.price, stop.side.sign)
+    ]
+
+
+def moves_away(asked: ReplaceSubmitted, order: TrackedOrder | None, portfolio: Portfolio) -> bool:
+    """Whether a replace would move a protective stop away from the market. `order` is what execution knows of it."""
+    wanted = asked.stop_price
+    if wanted is None or order is None:
+        return False
+    return any(
+        stop.client_order_id == asked.client_order_id
+        and stop.role == "stop_loss"
+        and is_nearer(stop.price, wanted, stop.side.sign)
+        for stop in portfolio.exits(order.account, order.instrument)
+    )
+
+
+def is_nearer(price: Decimal, than: Decimal, sign: int) -> bool:
+    """Whether a stop at `price` is nearer to the market than one at `than`; `sign` is 1 for a stop that buys."""
+    return (than - price) * sign > 0
