@@ -93,7 +93,7 @@ def _is_left_out(name: str) -> bool:
 def _copy(folder: Path, gate: str) -> Path:
     tree = folder / "tree"
     tree.mkdir()
-    for name in ("src", "tests", "tools", "benchmarks"):
+    for name in ("src", "tests", "tools", "benchmarks", "docs"):
         ignored = shutil.ignore_patterns("__pycache__", "results", ".peers")
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     mutated = ", ".join(f'"{path}"' for path in _modules(gate))
@@ -103,7 +103,7 @@ source_paths = ["src/tmt/agents/{gate}/"]
 only_mutate = [{mutated}]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:randomly"]
 pytest_add_cli_args_test_selection = ["tests/unit/agents/{gate}/"]
-also_copy = ["src/", "tests/", "tools/", "benchmarks/"]
+also_copy = ["src/", "tests/", "tools/", "benchmarks/", "docs/"]
 use_git_change_detection = false
 """
     (tree / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + settings)

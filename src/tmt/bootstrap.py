@@ -178,7 +178,7 @@ class Desk:
             self._commit()
 
     def tend(self) -> None:
-        """Ask agents that were lost again once they have come as far as the log; and end the stops they kept waiting."""
+        """Ask agents that were lost again once they are near the log's head; then end the stops that waited for them."""
         for name in sorted(self.runner.lost & self._parts.arrangement.come_up(self.log.head())):
             number = str(self.runner.counts.get(m.AgentReturned.__name__, 0))
             self.runner.step(m.AgentReturned.root(ENGINE, self.runner.timeline.now_ns, name, number, agent=name))

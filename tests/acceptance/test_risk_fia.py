@@ -1,4 +1,4 @@
-"""What the FIA asks of automated trading ("Best Practices for Automated Trading Risk Controls", 2024), control by control.
+"""What the FIA asks of automated trading ("Best Practices for Automated Trading Risk Controls", 2024), one by one.
 
 | | control | tests |
 |---|---|---|

@@ -7,6 +7,7 @@ import pytest
 
 from tests.acceptance.trading_day import MINUTE_NS, MORE_PAIRS, TradingDay, account_of, accounts, moment, news, rule
 from tmt import messages as m
+from tmt.domain.order import OrderType
 
 RELEASE = "2026-06-03 10:00 Europe/London"
 PRICES = {"EURUSD": "1.10000", "GBPUSD": "1.25000", "EURGBP": "0.88000"}
@@ -51,6 +52,18 @@ def test_other_currencies_trade_through_the_figures(tmp_path: Path) -> None:
     day = morning(tmp_path / "book", *GBP_FIGURES)
     day.until(RELEASE)
     day.released(day.buys("2000", "EURUSD", stop="1.09000"))
+    day.ends()
+
+
+@pytest.mark.xfail(strict=True, reason="nothing cancels an entry that rests when the blackout begins")
+def test_an_entry_that_rests_does_not_fill_during_the_blackout(tmp_path: Path) -> None:
+    day = morning(tmp_path / "book", *GBP_FIGURES)
+    resting = {"order_type": OrderType.LIMIT, "limit_price": "1.24900", "stop": "1.24000"}
+    day.released(day.buys("2000", "GBPUSD", **resting))
+    day.until(RELEASE)
+    day.quotes(GBPUSD="1.24850")
+    day.seconds(1)
+    assert day.held("GBPUSD") == 0
     day.ends()
 
 

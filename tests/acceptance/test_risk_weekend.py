@@ -19,6 +19,7 @@ from tests.acceptance.trading_day import (
     moment,
 )
 from tmt import messages as m
+from tmt.domain.order import OrderType
 
 GERMAN_INDEX = (
     "{symbol: DAX, asset_class: index, base_currency: '', quote_currency: USD, tick_size: 0.1, price_quantum: 0.1, "
@@ -86,6 +87,19 @@ def test_a_funded_account_goes_flat_half_an_hour_before_the_close(tmp_path: Path
     [exit_] = day.said(m.ExitRaised)
     assert (exit_.source, exit_.rule, exit_.occurred_at_ns) == ("compliance", "sessions", closes_ns - 30 * MINUTE_NS)
     assert day.held(weekend.symbol) == 0
+    day.ends()
+
+
+@pytest.mark.xfail(strict=True, reason="nothing cancels an entry that rests when the book wants to be flat")
+def test_an_entry_that_rests_does_not_fill_in_the_last_minute_of_the_week(tmp_path: Path) -> None:
+    weekend = WEEKENDS[0]
+    day = friday(tmp_path / "book", weekend, "trailing-drawdown")
+    day.released(day.buys("3000", "EURUSD", order_type=OrderType.LIMIT, limit_price="1.09900", stop="1.09000"))
+    day.minutes(38)
+    day.passes_to(moment(weekend.closes) - 30 * SECOND_NS)
+    day.quotes(EURUSD="1.09850")
+    day.until("2026-02-28 12:00 UTC")
+    assert day.held("EURUSD") == 0, "flat over the weekend"
     day.ends()
 
 

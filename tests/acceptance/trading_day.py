@@ -6,7 +6,7 @@ Prices have no spread unless said, the venue takes no fee and orders go out whol
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -266,19 +266,12 @@ class TradingDay:
         self.quotes(**prices)
         self.minutes(1)
 
-    @property
-    def clock(self) -> str:
-        """Now, in UTC."""
-        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.now_ns // 1000)).isoformat(sep=" ")
-
     # Orders and commands
 
     def orders(self, side: Side, quantity: str, symbol: str, *, wait: int = 1, **fields: Any) -> m.OrderProposed:
         """A person proposes an order, at the market unless said otherwise; prices are text. `wait` seconds pass."""
         prices = ("limit_price", "stop_price", "stop_loss_price", "take_profit_price", "trail_offset")
-        for name in prices:
-            if name in fields:
-                fields[name] = Decimal(fields[name])
+        fields |= {name: Decimal(fields[name]) for name in prices if fields.get(name) is not None}
         wanted: dict[str, Any] = {
             "account": "alpha",
             "order_type": OrderType.MARKET,
@@ -298,11 +291,11 @@ class TradingDay:
 
     def buys(self, quantity: str, symbol: str, *, stop: str | None = None, **fields: Any) -> m.OrderProposed:
         """Propose to buy, with a stop-loss at `stop`."""
-        return self.orders(Side.BUY, quantity, symbol, **_with_stop(stop, fields))
+        return self.orders(Side.BUY, quantity, symbol, stop_loss_price=stop, **fields)
 
     def sells(self, quantity: str, symbol: str, *, stop: str | None = None, **fields: Any) -> m.OrderProposed:
         """Propose to sell, with a stop-loss at `stop`."""
-        return self.orders(Side.SELL, quantity, symbol, **_with_stop(stop, fields))
+        return self.orders(Side.SELL, quantity, symbol, stop_loss_price=stop, **fields)
 
     def closes(self, symbol: str, account: str = "alpha") -> m.OrderProposed:
         """Propose to close all that is held."""
@@ -404,7 +397,3 @@ class TradingDay:
         assert self.said(m.InvariantBroken) == []
         assert self.desk.runner.watch.check_everything() == []
         self.desk.close()
-
-
-def _with_stop(stop: str | None, fields: dict[str, Any]) -> dict[str, Any]:
-    return fields if stop is None else {**fields, "stop_loss_price": stop}

@@ -19,6 +19,7 @@ from tmt.projections.trail import why
 SLICED = (
     "human_behavior.slicing.participation_fraction_max=0.000001",
     "human_behavior.slicing.volume.bars_min=3",
+    "human_behavior.slicing.volume.lots_per_tick=100",
     "human_behavior.slicing.slices_max=4",
     "human_behavior.slicing.trial.whole_fraction=0",
 )

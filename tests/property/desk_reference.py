@@ -293,7 +293,7 @@ class Books:
             if each.order.instrument == symbol:
                 value = each.left * self.worth(account, symbol, price_of(each.order))
                 bought += value if each.order.side is Side.BUY else ZERO
-                sold += value if each.order.side is Side.SELL else ZERO
+                sold -= value if each.order.side is Side.SELL else ZERO
         units = self.held.get((account, symbol), ZERO)
         return (ZERO if units == ZERO else units * self._closing(account, symbol)), bought, sold
 

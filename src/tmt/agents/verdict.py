@@ -153,9 +153,7 @@ class Waterfall:
             order = msgspec.structs.replace(order, quantity=self.quantity)
         return Approve(order=order, checks=self.checks)
 
-    def _record(
-        self, rule: str, measured: Decimal, limit: Decimal, unit: str, outcome: str, at_least: bool = False
-    ) -> None:
+    def _record(self, rule: str, measured: Decimal, limit: Decimal, unit: str, outcome: str, at_least: bool) -> None:
         self._checks.append(
             Check(
                 rule=f"{self.gate}.{rule}",

@@ -22,8 +22,8 @@ _HERE: Final = {
     "TMT-C008": "A section has no file at all. The package should hold a default; install it again.",
     "TMT-C009": "An override, an environment variable or a question names a section or key that does not exist. Write "
     "section.key=value, or TMT__SECTION__KEY=value.",
-    "TMT-C010": "A flag in the environment has a value of no use, such as RISK_MULTIPLIER that is empty. The message says "
-    "which key it sets and what to write.",
+    "TMT-C010": "A flag in the environment has a value of no use, such as RISK_MULTIPLIER that is empty. The message "
+    "says which key it sets and what to write.",
     "TMT-C041": "The venue rounds fees to decimals that `venue.fee_decimals` names for each quote currency, and one "
     "is missing. Add it.",
     "TMT-C042": "The file that holds the database's password cannot be read. Make it readable to the desk's user "

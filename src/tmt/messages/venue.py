@@ -165,7 +165,7 @@ class OrderReconciled(VenueEvent, frozen=True, kw_only=True):
     """Our books differed from the venue's record of an order, and were put right by it.
 
     Attributes:
-        repair: "fill_missed", "end_missed", "unknown_cancelled", "position_adopted".
+        repair: "end_missed", "replace_missed", "unknown_cancelled".
         detail: what we believed and what the venue said.
     """
 

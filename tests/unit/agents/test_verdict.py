@@ -1,10 +1,12 @@
 """What the gates share: the waterfall of checks, denials, and what counts as closing."""
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
-from tests.unit.agents.desk import BTCUSD, EURUSD, START_NS, Desk, make_order, make_quote
+from tests.unit.agents.desk import BTCUSD, EURUSD, START_NS, Desk, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.verdict import (
     Approve,
@@ -140,6 +142,242 @@ def test_what_is_missing_is_refused() -> None:
     deny = Waterfall("gate", ONE).denies_missing("no_mark", "no price known")
     assert isinstance(deny, Deny)
     assert (deny.reason, deny.measured, deny.limit, deny.unit) == ("no_mark", ZERO, ONE, "count")
+
+
+def make_waterfall() -> Waterfall:
+    return Waterfall("gate", Decimal(5000))
+
+
+MEASURED, LIMIT = Decimal("1.2500004"), Decimal("1.3000006")
+
+
+def make_check(outcome: str, quantity_after: str = "5000", **changes: Any) -> m.Check:
+    fields: dict[str, Any] = {
+        "rule": "gate.rule",
+        "measured": Decimal("1.25"),
+        "limit": Decimal("1.300001"),
+        "unit": "ratio",
+        "outcome": outcome,
+        "quantity_after": Decimal(quantity_after),
+        "at_least": False,
+    }
+    return m.Check(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("at_least", [None, False, True])
+@pytest.mark.parametrize(
+    ("kind", "more", "expected"),
+    [
+        ("passes", {}, make_check("pass")),
+        ("warns", {}, make_check("warn")),
+        ("denies", {"detail": "too much"}, make_check("deny")),
+        ("caps", {"quantity_max": Decimal(5000), "lot_size": LOT}, make_check("pass")),
+        ("caps", {"quantity_max": Decimal("4999.9"), "lot_size": LOT}, make_check("reduce", "4000")),
+        ("caps", {"quantity_max": ONE, "lot_size": ONE}, make_check("reduce", "1")),
+        ("caps", {"quantity_max": Decimal("0.9"), "lot_size": ONE}, make_check("reduce", "0")),
+        ("resizes", {"quantity": Decimal(5001)}, make_check("pass", "5001")),
+        ("resizes", {"quantity": Decimal(5000)}, make_check("pass", "5000")),
+        ("resizes", {"quantity": Decimal(4999)}, make_check("reduce", "4999")),
+    ],
+)
+def test_each_rule_leaves_a_whole_check(
+    kind: str, more: dict[str, Any], expected: m.Check, at_least: bool | None
+) -> None:
+    waterfall = make_waterfall()
+    bound = {} if at_least is None else {"at_least": at_least}
+    getattr(waterfall, kind)("rule", MEASURED, LIMIT, "ratio", **more, **bound)
+    assert waterfall.checks == (msgspec.structs.replace(expected, at_least=bool(at_least)),)
+    assert waterfall.quantity == expected.quantity_after
+
+
+def test_a_denial_says_what_its_check_says_and_may_have_a_reason_of_its_own() -> None:
+    waterfall = make_waterfall()
+    deny = waterfall.denies("rule", MEASURED, LIMIT, "ratio", detail="words", reason="why", at_least=True)
+    check = make_check("deny", at_least=True)
+    assert deny == Deny(
+        reason="why",
+        rule="gate.rule",
+        measured=check.measured,
+        limit=check.limit,
+        unit="ratio",
+        detail="words",
+        quantity=Decimal(5000),
+        checks=(check,),
+    )
+    assert make_waterfall().denies("rule", ZERO, ONE, "ratio", detail="").reason == "rule"
+    assert make_waterfall().denies("rule", ZERO, ONE, "ratio", detail="", reason="").reason == ""
+
+
+def test_something_missing_is_none_of_one_found() -> None:
+    deny = make_waterfall().denies_missing("no_mark", "no price known")
+    check = make_check("deny", rule="gate.no_mark", measured=ZERO, limit=ONE, unit="count", at_least=True)
+    assert (deny.rule, deny.detail, deny.checks) == ("gate.no_mark", "no price known", (check,))
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(29, "pass"), (30, "pass"), (31, "deny")])
+def test_the_age_of_an_approval_is_measured_in_seconds(age: int, outcome: str) -> None:
+    desk = Desk()
+    approval = desk.approve(m.OrderSized, make_order("EURUSD", Side.BUY, "5000", QUOTE), seconds=30)
+    waterfall = make_waterfall()
+    deny = waterfall.denies_expired(approval, approval.occurred_at_ns + age * NANOSECONDS_PER_SECOND)
+    expected = make_check(
+        outcome, rule="gate.approval_expired", measured=Decimal(age), limit=Decimal(30), unit="seconds"
+    )
+    assert waterfall.checks == (expected,)
+    if outcome == "pass":
+        assert deny is None
+        return
+    assert deny is not None
+    assert (deny.reason, deny.checks) == ("approval_expired", (expected,))
+    assert "expiry" in deny.detail
+
+
+def test_an_age_is_exact_to_the_microsecond() -> None:
+    desk = Desk()
+    approval = desk.approve(m.OrderSized, make_order("EURUSD", Side.BUY, "5000", QUOTE), seconds=30)
+    waterfall = make_waterfall()
+    waterfall.denies_expired(approval, approval.occurred_at_ns + 1_500_001_000)
+    assert waterfall.checks[0].measured == Decimal("1.500001")
+
+
+def test_what_is_too_small_says_by_how_much() -> None:
+    waterfall = Waterfall("gate", Decimal(999))
+    deny = waterfall.denies_too_small(EURUSD, ONE)
+    assert deny is not None
+    assert deny.checks == (
+        make_check(
+            "deny", "999", rule="gate.below_minimum_quantity", measured=Decimal(999), limit=LOT, unit="units",
+            at_least=True,
+        ),
+    )  # fmt: skip
+    assert "below the smallest order of EURUSD" in deny.detail
+    waterfall = Waterfall("gate", Decimal("0.0009"))
+    deny = waterfall.denies_too_small(BTCUSD, Decimal(10000))
+    assert deny is not None
+    assert deny.checks == (
+        make_check(
+            "deny", "0.0009", rule="gate.below_minimum_notional", measured=Decimal(9), limit=Decimal(10), unit="USD",
+            at_least=True,
+        ),
+    )  # fmt: skip
+    assert "below the smallest order of BTCUSD" in deny.detail
+
+
+def test_what_is_large_enough_leaves_no_check() -> None:
+    waterfall = Waterfall("gate", Decimal("0.001"))
+    assert waterfall.denies_too_small(BTCUSD, Decimal(10000)) is None
+    assert waterfall.checks == ()
+
+
+@pytest.mark.parametrize(("left", "good"), [("0", False), ("1", True), ("4999", True), ("5000", True), ("5001", False)])
+def test_an_approval_carries_what_is_left(left: str, good: bool) -> None:
+    order = make_order("EURUSD", Side.BUY, "5000", QUOTE)
+    waterfall = Waterfall("gate", Decimal(left))
+    waterfall.passes("rule", ZERO, ONE, "ratio")
+    if not good:
+        with pytest.raises(AssertionError):
+            waterfall.approves(order)
+        return
+    approve = waterfall.approves(order)
+    assert approve == Approve(order=msgspec.structs.replace(order, quantity=Decimal(left)), checks=waterfall.checks)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Decimal(10) ** 18, "1000000000000000000"),
+        (Decimal(10) ** 18 + 1, "1000000000000000000"),
+        (-(Decimal(10) ** 18) - 1, "-1000000000000000000"),
+        (Decimal("0.0000005"), "0.000000"),
+        (Decimal("0.0000015"), "0.000002"),
+        (Decimal("-0.0000006"), "-0.000001"),
+        (Decimal(10) ** 17 + Decimal("0.5"), "100000000000000000.5"),
+    ],
+)
+def test_what_a_check_shows_is_on_its_grid(value: Decimal, shown: str) -> None:
+    waterfall = make_waterfall()
+    waterfall.passes("rule", value, value, "ratio")
+    [check] = waterfall.checks
+    assert check.measured == check.limit == Decimal(shown)
+    assert check.measured.as_tuple().exponent == -6
+
+
+def test_the_message_of_a_denial_names_order_rule_and_book() -> None:
+    waterfall = Waterfall("gate", Decimal(4000))
+    deny = waterfall.denies("rule", MEASURED, LIMIT, "ratio", detail="words", reason="why")
+    order = make_order("EURUSD", Side.SELL, "5000", QUOTE, account="beta", order_id="its")
+    said = denied(QUOTE_CAUSE, "gate", order, deny, "hash", book="strict", version=3)
+    assert said == m.OrderDenied.caused_by(
+        QUOTE_CAUSE,
+        "gate",
+        "its",
+        order_id="its",
+        account="beta",
+        instrument="EURUSD",
+        side=Side.SELL,
+        quantity=Decimal(4000),
+        gate="gate",
+        reason="why",
+        measured=deny.measured,
+        limit=deny.limit,
+        unit="ratio",
+        detail="words",
+        checks=deny.checks,
+        config_hash="hash",
+        rule_book="strict",
+        rule_book_version=3,
+    )
+    plain = denied(QUOTE_CAUSE, "gate", order, deny, "hash")
+    assert (plain.rule_book, plain.rule_book_version) == ("", 0)
+
+
+def test_the_fields_of_an_approval() -> None:
+    waterfall = make_waterfall()
+    waterfall.passes("rule", ZERO, ONE, "ratio")
+    approve = waterfall.approves(make_order("EURUSD", Side.BUY, "5000", QUOTE))
+    assert approval_fields(approve, 5, 2, "hash") == {
+        "order": approve.order,
+        "checks": approve.checks,
+        "expires_at_ns": 2_000_000_005,
+        "config_hash": "hash",
+    }
+
+
+def test_only_the_accounts_own_orders_in_the_instrument_on_the_side_close() -> None:
+    desk = Desk(make_account(), make_account("beta"))
+    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
+    desk.hold("EURUSD", Side.SELL, "9000", "1.10", account="beta")
+    for number, (symbol, side, account) in enumerate(
+        (("GBPUSD", Side.SELL, "alpha"), ("EURUSD", Side.BUY, "alpha"), ("EURUSD", Side.SELL, "beta"))
+    ):
+        order = make_order(symbol, side, "1000", QUOTE, account=account, order_id=f"other-{number}")
+        desk.approve(m.OrderSized, order)
+    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL) == 5000
+    assert closable_quantity(desk.portfolio, "beta", "EURUSD", Side.BUY) == 9000
+    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.BUY) == ZERO
+    assert closable_quantity(desk.portfolio, "alpha", "GBPUSD", Side.SELL) == ZERO
+    for name, quantity in (("a", "4000"), ("b", "2000")):
+        desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, quantity, QUOTE, order_id=name))
+    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL) == ZERO
+    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL, "a") == 3000
+
+
+def test_a_short_position_shrinks_by_buying() -> None:
+    desk = Desk(make_account(), make_account("beta"))
+    desk.hold("EURUSD", Side.SELL, "5000", "1.10")
+    for side, account, shrinks in ((Side.BUY, "alpha", True), (Side.SELL, "alpha", False), (Side.BUY, "beta", False)):
+        order = make_order("EURUSD", side, "5000", QUOTE, account=account, reduce_only=True)
+        assert shrinks_position(order, desk.portfolio) is shrinks
+
+
+def test_an_order_that_adds_opens_whole_and_one_that_closes_less_than_others_leave_opens_nothing() -> None:
+    desk = Desk()
+    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
+    assert opening_quantity(make_order("EURUSD", Side.BUY, "3000", QUOTE), desk.portfolio) == 3000
+    desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, "3000", QUOTE, order_id="other"))
+    order = make_order("EURUSD", Side.SELL, "2500", QUOTE, order_id="its")
+    desk.approve(m.OrderSized, order)
+    assert opening_quantity(order, desk.portfolio) == 500
 
 
 QUOTE_CAUSE = Desk().started

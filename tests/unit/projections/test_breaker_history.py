@@ -82,7 +82,7 @@ def test_a_turn_says_from_what_to_what_and_how_long_the_state_before_lasted() ->
         ("half_open", "closed", Decimal("7.5")),
     ]
     [standing] = turns.history.breakers
-    assert (standing.state, standing.activations, standing.open_seconds) == ("closed", 1, 60)
+    assert (standing.state, standing.activations, standing.open_seconds) == ("closed", 1, Decimal(60))
     assert standing.since_ns == 80 * SECOND_NS
 
 
@@ -93,7 +93,7 @@ def test_an_opening_said_again_is_no_activation_and_the_state_goes_on() -> None:
     [standing] = turns.history.breakers
     assert (standing.activations, standing.since_ns, standing.trigger) == (1, SECOND_NS, "drawdown")
     turns.turn(m.BreakerClosed, at=11)
-    assert (turns.history.breakers[0].open_seconds, turns.history.turns[0].lasted_seconds) == (10, 10)
+    assert (turns.history.breakers[0].open_seconds, turns.history.turns[0].lasted_seconds) == (Decimal(10), Decimal(10))
 
 
 def test_the_newest_turns_are_kept_and_activations_are_counted_over_all() -> None:

@@ -169,7 +169,7 @@ def test_a_suspension_is_shown_until_the_account_is_reinstated(story: OneSignal)
     assert desk.tell(*story.told, suspend(story)).accounts[0].suspended_by == "max_drawdown"
     resume = m.ResumeTrading.root("ann", BAR_END_NS, "1", person="ann", role="risk", reason="checked")
     assert desk.tell(resume).accounts[0].suspended_by == "max_drawdown"
-    told = {"rule": "max_drawdown", "person": "ann", "role": "risk", "reason": "checked"}
+    told: dict[str, Any] = {"rule": "max_drawdown", "person": "ann", "role": "risk", "reason": "checked"}
     other = m.AccountReinstated.caused_by(resume, "compliance", "beta", account="beta", **told)
     assert desk.tell(other).accounts[0].suspended_by == "max_drawdown"
     back = m.AccountReinstated.caused_by(resume, "compliance", "alpha", account="alpha", **told)

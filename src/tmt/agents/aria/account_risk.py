@@ -10,7 +10,6 @@ from tmt.agents.aria.config import ValueAtRiskConfig
 from tmt.agents.aria.exposure import Commitment, Unknown, commitments
 from tmt.agents.aria.returns import ReturnSeries, common_returns
 from tmt.agents.aria.value_at_risk import Risk, ewma, historical, outcomes, weighted
-from tmt.domain.money import ZERO
 from tmt.market.bar import Bar
 from tmt.projections.portfolio import Portfolio
 
@@ -41,7 +40,7 @@ def measure_accounts(
         count = len(returns[bar.instrument])
         if equity is None or isinstance(stakes, Unknown) or count < config.returns_min:
             continue
-        gains = outcomes(worths([stake for stake in stakes if not stake.working]), returns)
+        gains = outcomes(worths(stakes), returns)
         by_method = (
             ("historical", historical(gains, config.confidence)),
             ("ewma", ewma(gains, config.confidence, config.ewma_decay)),
@@ -58,16 +57,13 @@ def _is_in(series: Mapping[str, ReturnSeries], symbol: str, bar: Bar, portfolio:
 
 
 def worths(stakes: list[Commitment]) -> dict[str, Decimal]:
-    """Signed worth of the stakes by symbol."""
-    total: dict[str, Decimal] = {}
-    for stake in stakes:
-        total[stake.instrument.symbol] = total.get(stake.instrument.symbol, ZERO) + stake.value
-    return total
+    """Signed worth of what is held, by symbol; what works is left out."""
+    return {stake.instrument.symbol: stake.value for stake in stakes if not stake.working}
 
 
 def expected_outcomes(stakes: list[Commitment], returns: Mapping[str, list[int]], decay: Decimal) -> list[int]:
     """Outcomes of what is held, and of each working order, oldest first, where its fill would add to the risk."""
-    gains = outcomes(worths([stake for stake in stakes if not stake.working]), returns)
+    gains = outcomes(worths(stakes), returns)
     risk = weighted(gains, gains, decay)
     for stake in stakes:
         if not stake.working:

@@ -76,7 +76,9 @@ def _look_up(
         return waterfall.denies_missing("no_equity", f"the equity of {account.account_id} cannot be valued")
     if equity <= ZERO or drawdown is None:
         detail = f"{account.account_id} has no equity to risk"
-        return waterfall.denies("equity", equity, ZERO, account.currency, detail=detail, reason="no_equity")
+        return waterfall.denies(
+            "equity", equity, ZERO, account.currency, detail=detail, reason="no_equity", at_least=True
+        )
     worth = instrument.point_value * rate
     stop = order.stop_loss_price
     return Case(
@@ -108,13 +110,15 @@ def _close(waterfall: Waterfall, order: Order, portfolio: Portfolio) -> Approve 
     )  # fmt: skip
     if waterfall.quantity == ZERO:
         detail = f"{order.quantity} is less than one lot of {order.instrument}"
-        return waterfall.denies("below_minimum_quantity", order.quantity, instrument.lot_size, "units", detail=detail)
+        return waterfall.denies(
+            "below_minimum_quantity", order.quantity, instrument.lot_size, "units", detail=detail, at_least=True
+        )
     return waterfall.approves(order)
 
 
 def _admit(waterfall: Waterfall, case: Case, portfolio: Portfolio, config: AriaConfig) -> Deny | None:
     order, equity = case.order, case.equity
-    waterfall.passes("equity", equity, ZERO, case.account.currency)
+    waterfall.passes("equity", equity, ZERO, case.account.currency, at_least=True)
     if case.drawdown_band == len(config.drawdown_bands):
         detail = f"{order.account} has fallen too far from its peak, or has not yet recovered enough"
         limit = config.drawdown_fraction_max
@@ -130,7 +134,9 @@ def _admit(waterfall: Waterfall, case: Case, portfolio: Portfolio, config: AriaC
         waterfall.passes("position_open", entries + ONE, limit, "count")
     if case.unit_risk is not None and case.unit_risk <= ZERO:
         detail = f"a {order.side} at {order.entry_price} is not protected by a stop at {order.stop_loss_price}"
-        return waterfall.denies("stop_not_protective", case.unit_risk, ZERO, case.account.currency, detail=detail)
+        return waterfall.denies(
+            "stop_not_protective", case.unit_risk, ZERO, case.account.currency, detail=detail, at_least=True
+        )
     return None
 
 

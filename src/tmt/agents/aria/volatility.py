@@ -45,9 +45,9 @@ def advance(
     bars = track.bars + 1
     periods = min(bars, atr_bars)
     average = (track.range_pico * (periods - 1) + true_range) // periods
-    ranges = (*track.ranges_pico[-(window_bars - 1) :], average) if bars >= atr_bars else ()
+    ranges = (*track.ranges_pico, average)[-window_bars:] if bars >= atr_bars else ()
     closes = (*track.closes_pico, close)[-closes_max:]
-    return VolatilityTrack(bars, close, average, ranges[-window_bars:], closes)
+    return VolatilityTrack(bars, close, average, ranges, closes)
 
 
 def percentile(track: VolatilityTrack) -> Decimal:

@@ -36,8 +36,13 @@ def moved(state: CircuitBreakerState, bar: Bar, config: CircuitBreakerConfig) ->
 def venue_answered(
     state: CircuitBreakerState, answer: m.VenueEvent, portfolio: Portfolio, config: CircuitBreakerConfig
 ) -> list[Transition]:
-    """Judge a venue by an answer of its own: rejections, slowness, and the test orders of a half-open breaker."""
+    """Judge a venue by an answer of its own: rejections, slowness, and the test orders of a half-open breaker.
+
+    An answer about an order that nobody knows names no account, so it judges no venue.
+    """
     venue = venue_of(portfolio, answer.account)
+    if not venue:
+        return []
     key = venue_key(venue)
     breaker = state.breakers.get(key)
     on_trial = breaker is not None and breaker.status is Status.HALF_OPEN

@@ -296,6 +296,20 @@ def test_what_waits_too_long_counts_before_it_is_answered_and_not_again_after(se
         assert hall.agent.state.measures.sent == {}
 
 
+def test_what_waits_is_no_sample_until_it_is_late_and_then_one() -> None:
+    hall = Hall()
+    client = submit(hall, 1)
+    hall.wait(2)
+    hall.mark("EURUSD", "1.1")
+    assert hall.agent.state.measures.answer_seconds == {}
+    for _ in range(3):
+        hall.wait(1)
+        hall.mark("EURUSD", "1.1")
+    assert hall.agent.state.measures.answer_seconds["paper"] == (Decimal(3),)
+    answer(hall, m.OrderAccepted, client)
+    assert hall.agent.state.measures.answer_seconds["paper"] == (Decimal(3),)
+
+
 @pytest.mark.parametrize(("rejected", "status"), [(1, Status.CLOSED), (2, Status.OPEN)])
 def test_two_rejections_of_three_open_the_venue(rejected: int, status: Status) -> None:
     hall = Hall()
@@ -412,6 +426,23 @@ def test_one_entry_more_than_the_limit_opens_the_strategy_until_a_person_resumes
     hall.resume()
     assert hall.status(WYCKOFF) is Status.HALF_OPEN
     assert reason(hall.order()) == "released"
+
+
+def test_after_a_person_resumed_the_entries_before_count_no_more() -> None:
+    hall = Hall()
+    for _ in range(10):
+        hall.order()
+    assert hall.agent.state.measures.entries == {}
+    hall.resume()
+    assert reason(hall.order()) == "released"
+
+
+def test_the_entries_of_other_strategies_go_on_counting() -> None:
+    hall = Hall(msgspec.structs.replace(CONFIG, strategies=("wyckoff", "trend")))
+    hall.order(strategy="trend")
+    for _ in range(10):
+        hall.order()
+    assert list(hall.agent.state.measures.entries) == ["alpha/trend/EURUSD/buy"]
 
 
 @pytest.mark.parametrize(("seconds", "last"), [(59, "breaker_open"), (60, "released")])

@@ -259,3 +259,12 @@ def test_lifting_a_stop_over_something_else_accepts_no_drawdown() -> None:
     assert hall.breaker(ALPHA).accepted_drawdown_fraction == 0
     hall.mark("EURUSD", "1.1")
     assert (hall.status(ALPHA), hall.breaker(ALPHA).trigger) == (Status.OPEN, "drawdown")
+
+
+def test_lifting_a_stop_of_an_account_shows_the_stop_and_not_its_drawdown() -> None:
+    hall = Hall()
+    hall.lose(3000)
+    hall.stop(scope=SCOPES[ALPHA])
+    [said] = hall.resume()
+    assert isinstance(said, m.BreakerClosed)
+    assert (said.measured, said.limit, said.unit) == (Decimal(1), Decimal(0), "count")

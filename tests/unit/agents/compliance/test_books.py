@@ -167,6 +167,36 @@ def test_every_kind_says_its_unit_and_whether_its_limit_is_a_lower_bound() -> No
     assert lower == {MandatoryStop, Sessions, PermittedPersons}
 
 
+DETAILS = {
+    DailyLoss: "alpha would be 10.00000000 below 100000, 9.00000 at most",
+    Drawdown: "alpha would be 10.00000000 below 100000, 9.00000 at most",
+    RiskPerTrade: "10.00000000 USD at risk against an equity of 100000",
+    Leverage: "1100.00000000 USD of gross exposure against an equity of 100000",
+    PositionSizeMax: "1100.00000000 USD in EURUSD against an equity of 100000",
+    PositionsMax: "2 instruments at once: EURUSD, GBPUSD",
+    OrderNotionalMax: "its notional is 1100.00000000 USD",
+    OrderQuantityMax: "2.000000000000 lots of 1000 at once",
+    MandatoryStop: "its stop-loss price is None, which protects nothing",
+    Sessions: "EURUSD does not trade now",
+    RestrictedInstruments: "EURUSD is restricted",
+    PriceCollar: "its price is 0.0500 away from the quote 1.1000",
+    PriceDrift: "EURUSD went from 1.1000 to 1.05 within 15 minutes",
+    OrderRate: "this would be order 2 within a minute",
+    NoHedging: "10000 EURUSD stand against it",
+    SelfCrossing: "1000 EURUSD of owner would cross it",
+    PermittedPersons: "'ann' may not trade for alpha",
+    NewsBlackout: "inflation of EUR is at 2023-11-14 22:15 UTC",
+    MinimumHold: "a trip in EURUSD began 0 seconds ago, at least 60",
+}
+
+
+@pytest.mark.parametrize("rule", BREACHED, ids=lambda rule: type(rule).__name__)
+def test_a_denial_says_in_a_sentence_what_is_wrong(rule: AnyRule) -> None:
+    denial = breaching(rule, lenient=False)
+    assert isinstance(denial, m.OrderDenied)
+    assert denial.detail == DETAILS[type(rule)]
+
+
 @pytest.mark.parametrize("rule", BREACHED, ids=lambda rule: type(rule).__name__)
 def test_a_soft_rule_refuses_when_strict_and_warns_when_lenient(rule: AnyRule) -> None:
     weak = msgspec.structs.replace(rule, hard=False)

@@ -104,8 +104,9 @@ def test_a_floor_that_never_moves_cannot_lock() -> None:
 @pytest.mark.parametrize("measured_from", list(DrawdownFrom))
 def test_an_account_that_nobody_knows_cannot_be_measured(measured_from: DrawdownFrom) -> None:
     court = with_room()
-    with pytest.raises(Unknown, match="equity of ghost is not known"):
+    with pytest.raises(Unknown, match="equity of ghost is not known") as caught:
         fall(measured_from).watch("ghost", court.desk.portfolio)
+    assert (caught.value.reason, caught.value.detail) == ("no_equity", "the equity of ghost is not known")
     assert fall(measured_from).reference_amount("ghost", court.desk.portfolio) is None
     assert fall(measured_from).watch("alpha", court.desk.portfolio).breach is None
 

@@ -174,7 +174,9 @@ def test_a_gap_over_a_weekend_counts() -> None:
 def test_an_instrument_that_was_never_marked_is_refused() -> None:
     court = Court(book_with(drift(1)))
     court.desk.mark("GBPUSD", "1.25")  # known to the portfolio, but not heard by the gate
-    assert reason(court.order("GBPUSD", BUY, "1000", quote=make_quote("1.25"), stop_loss="1.24")) == "no_mark"
+    answer = court.order("GBPUSD", BUY, "1000", quote=make_quote("1.25"), stop_loss="1.24")
+    assert isinstance(answer, m.OrderDenied)
+    assert (answer.reason, answer.detail) == ("no_mark", "no earlier quote of GBPUSD is known")
 
 
 # Crossing: alpha works an order, and the order under judgement comes from alpha or beta.
@@ -314,6 +316,12 @@ def test_targets_rest_at_the_venue_and_stops_do_not(role: str, price: str, expec
     answer = court.buy("1000", account="beta")
     assert reason(answer) == expected
     assert check(answer, "cross").measured == (2000 if expected == "cross" else 0)
+
+
+def test_a_target_on_the_same_side_does_not_count() -> None:
+    court = two_accounts()
+    exit_at(court, "take_profit", "1.1000")
+    assert reason(court.order("EURUSD", SELL, "1000", limit="1.0990", account="beta")) == "approved"
 
 
 def test_what_is_left_of_all_crossed_orders_is_added_up() -> None:

@@ -166,6 +166,18 @@ def test_nothing_opens_in_the_last_minutes_of_the_week(before_close: int, expect
     assert reason(court.buy("1000")) == expected
 
 
+def test_a_denial_before_the_weekly_close_says_so() -> None:
+    eurusd = make_instrument("EURUSD", "EUR", "USD", session=FX_WEEK)
+    rule = Sessions(id="week", hard=True, flat_before_weekly_close_minutes=30)
+    court = Court(book_with(rule), desk=Desk(instruments=(eurusd,)))
+    court.desk.pass_seconds(TO_FX_CLOSE - 60)
+    answer = court.buy("1000")
+    assert isinstance(answer, m.OrderDenied)
+    found = answer.checks[-1]
+    assert (found.measured, found.limit, found.unit, found.at_least) == (Decimal(0), Decimal(1), "count", True)
+    assert answer.detail == "EURUSD closes for a day or longer within minutes"
+
+
 def test_a_daily_close_is_no_weekly_close() -> None:
     spy = make_instrument("SPY", "", "USD", tick_size="0.01", lot_size="1", session=SHARES_WEEK)
     rule = Sessions(id="week", hard=True, flat_before_weekly_close_minutes=30)

@@ -156,7 +156,7 @@ def test_a_release_with_a_schedule_starts_it_at_the_price_it_would_have_taken(wo
 
 
 def test_a_limit_order_arrives_at_the_quote_and_not_at_its_limit(works: Works) -> None:
-    limited = {"type": OrderType.LIMIT, "limit_price": Decimal("1.2")}
+    limited: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": Decimal("1.2")}
     [started] = works.hear(works.released(parent(1000, 1000, start_ns=works.desk.now_ns, **limited)))
     assert isinstance(started, m.ScheduleStarted)
     assert started.arrival_price == Decimal("1.1")
@@ -236,7 +236,7 @@ def test_it_is_over_when_the_last_slice_has_ended_and_says_what_it_cost(works: W
     assert works.fill(last, "1.1020", 1000, left=2000) == []
     end = ended(works.fill(last, "1.1030", 2000))
     assert (end.order_id, end.account, end.instrument, end.algorithm) == ("order", "alpha", "EURUSD", Algorithm.TWAP)
-    assert (end.reason, end.filled, end.arrival_price) == ("completed", 4000, Decimal("1.1000"))
+    assert (end.reason, end.filled, end.arrival_price) == ("completed", Decimal(4000), Decimal("1.1000"))
     assert end.average_price == Decimal("1.10225")
     assert end.shortfall_fraction == Decimal("0.002045454545")  # 0.00225 / 1.1
     assert end.immediate_fraction is None
