@@ -49,6 +49,7 @@ def config(bootstrap: str, prefix: str) -> BusConfig:
         resend_milliseconds=250,
         patience_seconds=60,
         urgent_patience_milliseconds=50,
+        lag_seconds_max=30,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
+from tmt.domain.money import ZERO
 from tmt.ports.agent_path import AgentPath
 from tmt.remote import RemoteAgent
 from tmt.topology import PATH, AgentParts, build_agents
@@ -20,12 +22,14 @@ class Arrangement:
     Attributes:
         path: the way to agents in other processes; None when there are none.
         elsewhere: names of the agents that answer over `path`.
+        lag_seconds_max: longest wait for an agent elsewhere that is no lag; 0 where there is none.
         oracle: market data go through plain Python, one row at a time.
     """
 
     path: AgentPath | None = None
     elsewhere: frozenset[str] = frozenset()
     oracle: bool = False
+    lag_seconds_max: int = 0
 
     def owner(self) -> str:
         """Whose snapshots fit: those of the same agents in the same process."""
@@ -40,6 +44,10 @@ class Arrangement:
             return frozenset()
         near = max(1, head - BEHIND_MAX)
         return frozenset(name for name in self.elsewhere if path.answered_up_to(name) >= near)
+
+    def lag(self) -> Decimal:
+        """Seconds that the slowest answer took since this was last asked; 0 where all agents are here."""
+        return ZERO if self.path is None else Decimal(f"{self.path.slowest_seconds():.3f}")
 
     def agents(self, parts: AgentParts) -> list[Any]:
         """The eight agents in path order, those elsewhere by their stand-ins."""

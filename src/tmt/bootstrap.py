@@ -9,11 +9,11 @@ from typing import Final
 
 from tmt import __version__
 from tmt import messages as m
-from tmt.absence import ENGINE
 from tmt.adapters.bus.in_process import InProcessBus
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.agents.execution import ExecutionAgent
 from tmt.arrangement import Arrangement
+from tmt.attendance import Attendance
 from tmt.config import Loaded
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
@@ -69,6 +69,7 @@ class Desk:
         self._parts = parts
         self._commits = 0
         self._open = True
+        self._attendance = Attendance(runner, parts.arrangement, parts.log)
 
     def start(self) -> Recovery:
         """Recover from the log, check every invariant, and say that a session begins.
@@ -93,6 +94,7 @@ class Desk:
                 fix="keep the book as it is and report it; start a new one with `tmt book new NAME`",
             )
         self._flatten()
+        self._attendance.recall()
         self._begin_session()
         return Recovery(resumed=former is not None, events_compared=compared)
 
@@ -178,10 +180,8 @@ class Desk:
             self._commit()
 
     def tend(self) -> None:
-        """Ask agents that were lost again once they are near the log's head; then end the stops that waited for them."""
-        for name in sorted(self.runner.lost & self._parts.arrangement.come_up(self.log.head())):
-            number = str(self.runner.counts.get(m.AgentReturned.__name__, 0))
-            self.runner.step(m.AgentReturned.root(ENGINE, self.runner.timeline.now_ns, name, number, agent=name))
+        """See to the agents elsewhere; then end the stops that waited for one."""
+        if self._attendance.tend():
             self._flatten()
             self._commit()
 

@@ -100,7 +100,9 @@ def open_engine(
         remote = [place.agent for place in PATH if place.name in elsewhere]
         path = KafkaPath(loaded.sections["bus"], remote, log.head())
         stack.callback(path.close)
-        arrangement = Arrangement(path=path, elsewhere=elsewhere)
+        arrangement = Arrangement(
+            path=path, elsewhere=elsewhere, lag_seconds_max=loaded.sections["bus"].lag_seconds_max
+        )
         desk = desk_over(log, loaded, feed, mode=mode, seed=seed, clock=clock, arrangement=arrangement)
         stack.callback(desk.close)
         yield desk, path

@@ -39,6 +39,7 @@ class DirectPath:
         self.host.start()
         self.silent = False
         self.asked = 0
+        self.took_seconds = 0.0
         self._recalled: Mapping[str, Sequence[m.Message]] | None = None
         self._newest: Recorded | None = None
 
@@ -64,6 +65,10 @@ class DirectPath:
         self.host.catch_up()
         return self.host.position
 
+    def slowest_seconds(self) -> float:
+        slowest, self.took_seconds = self.took_seconds, 0.0
+        return slowest
+
     def recall(self, answers: Mapping[str, Sequence[m.Message]] | None) -> None:
         self._recalled = answers
 
@@ -71,7 +76,7 @@ class DirectPath:
 def open_with(folder: Path, name: str) -> tuple[Desk, DirectPath]:
     log = SqliteEventLog(folder / "events.sqlite")
     path = DirectPath(name, log)
-    arrangement = Arrangement(path=path, elsewhere=frozenset({name}))
+    arrangement = Arrangement(path=path, elsewhere=frozenset({name}), lag_seconds_max=5)
     feed = open_feed(LOADED, seed=7)
     desk = desk_over(log, LOADED, feed, mode="up", seed=7, clock=SystemClock(), arrangement=arrangement)
     desk.start()
@@ -162,6 +167,29 @@ def test_an_emergency_stop_cancels_though_the_breaker_is_lost_and_ends_when_it_r
     opened = [each for each in told(desk, m.BreakerOpened) if isinstance(each, m.BreakerOpened)]
     assert (opened[-1].scope, opened[-1].trigger, opened[-1].resumes_by) == ("desk", "agent_lost", "person")
     desk.close()
+    assert parity(tmp_path).holds
+
+
+def test_a_slow_bus_opens_the_systems_breaker_until_it_is_swift_again(tmp_path: Path) -> None:
+    desk, path = open_with(tmp_path, "compliance")
+    take(desk, 3)
+    path.took_seconds = 5.0
+    desk.tend()
+    assert told(desk, m.ConditionReported) == [], "exactly the limit is no lag"
+    path.took_seconds = 5.001
+    desk.tend()
+    desk.command(proposal(desk, "1"))
+    assert denials(desk)[-1] == ("circuit_breaker", "breaker_open")
+    killed(desk)
+    again, path = open_with(tmp_path, "compliance")
+    again.tend()
+    again.tend()
+    lags = [each for each in told(again, m.ConditionReported) if isinstance(each, m.ConditionReported)]
+    assert [(each.condition, each.measured, each.limit, each.holds) for each in lags] == [
+        ("bus_lag", Decimal("5.001"), Decimal(5), False),
+        ("bus_lag", Decimal(0), Decimal(5), True),
+    ]
+    again.close()
     assert parity(tmp_path).holds
 
 

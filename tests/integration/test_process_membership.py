@@ -26,6 +26,7 @@ def config(kafka_bootstrap: str, kafka_prefix: str) -> BusConfig:
         resend_milliseconds=250,
         patience_seconds=60,
         urgent_patience_milliseconds=50,
+        lag_seconds_max=30,
     )
     ensure_topics(made)
     return made

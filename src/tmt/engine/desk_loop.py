@@ -151,9 +151,8 @@ class DeskLoop:
             self._desk.advance(due_ns)
         if now_ns - self._obeyed_at_ns >= INBOX_SECONDS * 1_000_000_000:
             self._obey_inbox()
-            self._obeyed_at_ns = now_ns
-        if self._desk.runner.lost:
             self._desk.tend()
+            self._obeyed_at_ns = now_ns
         waiting = self._queue.take(COMMANDS_PER_COMMIT_MAX, TURN_SECONDS_MAX if batch is None else 0)
         if waiting:
             self._obey(waiting)

@@ -36,5 +36,9 @@ class AgentPath(Protocol):
         """Newest position of the log that `agent` has come to, as heard since it was last silent; 0 for nothing."""
         ...
 
+    def slowest_seconds(self) -> float:
+        """Longest wait for an answer since this was last asked; wall time."""
+        ...
+
     def recall(self, answers: Mapping[str, Sequence[Message]] | None) -> None:
         """Take answers from here, by the id of what they follow from, instead of asking; None: ask again."""

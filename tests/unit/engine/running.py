@@ -20,7 +20,7 @@ ANSWER_SECONDS_MAX = 30
 
 def started_desk(book: Path, batches: int = 5) -> Desk:
     """A desk that has seen enough rows to know prices."""
-    desk = make_desk(book)
+    desk = make_desk(book, overrides=("human_behavior.chasing.averaging_down_ratio_max=1000",))
     desk.start()
     take(desk, batches)
     return desk

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -53,6 +54,10 @@ def engine(desk_and_engine: tuple[Desk, Served]) -> Served:
     return desk_and_engine[1]
 
 
+_NUMBERS = count()
+"""No two orders are alike, or the second would be refused."""
+
+
 def wanted(desk: Desk, client_order_id: str = "one", **changes: Any) -> dict[str, Any]:
     mark = desk.portfolio.mark(SYMBOL)
     assert mark is not None
@@ -62,7 +67,7 @@ def wanted(desk: Desk, client_order_id: str = "one", **changes: Any) -> dict[str
         "type": "market",
         "quantity": "2000",
         "client_order_id": client_order_id,
-        "stop_loss_price": str(mark.bid - Decimal("0.05")),
+        "stop_loss_price": str(mark.bid - Decimal("0.05") - next(_NUMBERS) * Decimal("0.00001")),
     }
     return {key: value for key, value in {**order, **changes}.items() if value is not None}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -25,11 +27,12 @@ from tmt.web.server import serve
 
 ACCOUNT, SYMBOL = "paper-usd", "EURUSD.SIM"
 BATCHES = 40
+_NUMBERS = count()
 SECONDS_MAX = 20
 
 
 def order(client_order_id: str, **changes: Any) -> dict[str, Any]:
-    """What the desk takes, in the market's direction of nobody in particular."""
+    """What the desk takes, in the market's direction of nobody in particular; no two alike, which would be refused."""
     wanted = {
         "symbol": SYMBOL,
         "side": "buy",
@@ -37,7 +40,7 @@ def order(client_order_id: str, **changes: Any) -> dict[str, Any]:
         "quantity": "2000",
         "client_order_id": client_order_id,
         "account": ACCOUNT,
-        "stop_loss_price": "0.5",
+        "stop_loss_price": str(Decimal("0.5") + next(_NUMBERS) * Decimal("0.00001")),
     }
     return {**wanted, **changes}
 

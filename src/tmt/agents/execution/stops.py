@@ -30,14 +30,17 @@ def moved_stops(raised: ExitRaised, portfolio: Portfolio, source: str) -> list[R
 
 
 def moves_away(asked: ReplaceSubmitted, order: TrackedOrder | None, portfolio: Portfolio) -> bool:
-    """Whether a replace would move a protective stop away from the market. `order` is what execution knows of it."""
+    """Whether a replace would move a protective stop away from the market, or have it protect less of the position.
+
+    `order` is what execution knows of it.
+    """
     wanted = asked.stop_price
-    if wanted is None or order is None:
+    if order is None:
         return False
     return any(
         stop.client_order_id == asked.client_order_id
         and stop.role == "stop_loss"
-        and is_nearer(stop.price, wanted, stop.side.sign)
+        and (asked.quantity < stop.quantity or (wanted is not None and is_nearer(stop.price, wanted, stop.side.sign)))
         for stop in portfolio.exits(order.account, order.instrument)
     )
 

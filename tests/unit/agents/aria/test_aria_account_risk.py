@@ -296,6 +296,22 @@ def test_what_cannot_be_valued_is_not_measured() -> None:
     assert risks(agent.handle(hour(desk, "EURUSD", "1"))) == []
 
 
+def test_an_account_that_is_flat_or_not_to_be_valued_or_unmeasured_hides_no_other() -> None:
+    accounts = tuple(make_account(name) for name in ("flat", "unvalued", "short", "alpha"))
+    desk = Desk(*accounts, instruments=ALL)
+    short = ReturnSeries(START_NS, 10**12, ENDS[:5], PERCENT[:5])
+    agent = make_agent(desk, {"EURUSD": UP_DOWN, "GBPUSD": short})
+    for account in ("unvalued", "short", "alpha"):
+        desk.hold("EURUSD", Side.BUY, "1000", "1", account=account)
+    desk.hold("GBPUSD", Side.BUY, "1000", "1", account="short")
+    # Its equity is known, but not what its order is worth: there is no rate from yen.
+    yen = make_order("USDJPY", Side.BUY, "1000", make_quote("100"), stop_loss="90", account="unvalued")
+    desk.approve(m.OrderSized, yen)
+    agent.handle(hour(desk, "GBPUSD", "1"))
+    said = risks(agent.handle(hour(desk, "EURUSD", "1")))
+    assert [each.account for each in said] == ["alpha", "alpha"]
+
+
 def test_the_returns_survive_a_restart() -> None:
     state = AriaState(returns={"EURUSD": UP_DOWN})
     assert msgspec.json.decode(msgspec.json.encode(state), type=AriaState, dec_hook=decode_hook) == state

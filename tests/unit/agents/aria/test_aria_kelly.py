@@ -65,6 +65,14 @@ def test_the_cap_is_a_part_of_kelly_at_the_lower_bound_of_the_mean() -> None:
     assert cap == Decimal("0.0777085")  # a quarter of six decimals
 
 
+def test_small_outcomes_lose_no_digits() -> None:
+    small = edge_of(*["0.010"] * 9, "0.011")
+    mean, second = 0.0101, (9 * 0.01**2 + 0.011**2) / 10
+    mean_low = mean - 1.833044 * sqrt((second - mean**2) * 10 / 9) / sqrt(10)
+    cap = risk_fraction_cap(small, config_with(kelly_floor_fraction="0"))
+    assert float(cap) == pytest.approx(0.25 * mean_low / second, abs=2e-7)
+
+
 def test_a_sure_edge_has_no_margin_of_error() -> None:
     assert risk_fraction_cap(SURE, config_with()) == Decimal("0.5")
     assert risk_fraction_cap(SURE, config_with(kelly_fraction="0.5")) == 1

@@ -74,6 +74,25 @@ def test_outcomes_are_worths_times_returns_in_each_bar() -> None:
     assert outcomes({}, {}) == []
 
 
+def test_returns_that_are_not_common_are_refused() -> None:
+    worths = {"A": Decimal(1), "B": Decimal(1)}
+    for returns in ({"A": [1, 2], "B": [1]}, {"A": [1], "B": [1, 2]}):
+        with pytest.raises(ValueError, match="zip"):
+            outcomes(worths, returns)
+
+
+def test_a_return_is_rounded_on_its_grid() -> None:
+    first = advance(None, Desk().bar("EURUSD", "3").bar, 3, 0)
+    desk = Desk()
+    desk.pass_seconds(60)
+    assert advance(first, desk.bar("EURUSD", "5").bar, 3, 0).returns_nano == (666_666_667,)
+
+
+def test_a_tail_beyond_a_market_that_hardly_moved_is_in_units() -> None:
+    found = tail_multiples([*[0] * 9, -2], Decimal("0.9"), DECAY)
+    assert found.expected_shortfall == 2
+
+
 def test_the_historical_value_at_risk_is_a_loss_that_few_exceed() -> None:
     gains = whole(*(-n for n in range(1, 101)))
     risk = historical(gains, CONFIDENCE)

@@ -1,5 +1,6 @@
 """Every rule of ARIA in the order applied, with what it measured, its limit, its unit and what it left."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -389,3 +390,25 @@ def test_no_room_for_the_smallest_order_names_the_limit() -> None:
     assert shown(said)[-1] == ("gross_exposure", "0.843348", "0.32", "ratio", "deny", "48000", False)
     assert (said.reason, said.quantity) == ("gross_exposure", Decimal(48000))
     assert "gross_exposure leaves 1000 of EURUSD" in said.detail
+
+
+@pytest.mark.parametrize(
+    ("take", "reason", "words"),
+    [
+        (lambda desk: desk.portfolio.state.instruments.pop("SPY"), "unknown_instrument", "an order works in SPY"),
+        (
+            lambda desk: desk.approve(m.OrderSized, make_order("USDJPY", Side.BUY, "1000", make_quote("100"))),
+            "no_conversion_rate",
+            "no rate from JPY for alpha",
+        ),
+    ],
+)
+def test_a_working_order_that_cannot_be_valued_refuses_the_next(
+    take: Callable[[Desk], object], reason: str, words: str
+) -> None:
+    desk = make_desk()
+    take(desk)
+    said = refuse(desk)
+    assert shown(said)[-1] == missing(reason)
+    assert said.reason == reason
+    assert words in said.detail

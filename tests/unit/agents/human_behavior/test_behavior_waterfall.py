@@ -5,7 +5,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.unit.agents.human_behavior.floor import Floor, check_of, reason, shown, with_limits
+from tests.unit.agents.desk import Desk, make_account, make_order
+from tests.unit.agents.human_behavior.floor import QUOTE, Floor, with_limits
 from tests.unit.agents.human_behavior.test_large_orders import with_volume
 from tmt import messages as m
 from tmt.domain.order import Order, TimeInForce
@@ -100,3 +101,35 @@ def test_an_order_after_losses_is_cut_rule_by_rule() -> None:
         ("participation", "0.12", "0.1", "fraction", "warn", "12000", False),
         ("slicing", "0", "0", "fraction", "pass", "12000", False),
     ]
+
+
+APPROVAL: Line = ("approval_expired", "0", "30", "seconds", "pass", "1000", False)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "account", "rule", "detail"),
+    [
+        ("EURUSD", "ghost", "unknown_account", "account 'ghost' was never opened"),
+        ("XXXYYY", "alpha", "unknown_instrument", "'XXXYYY' is not an instrument of this desk"),
+    ],
+)
+def test_who_or_what_is_unknown_is_named(symbol: str, account: str, rule: str, detail: str) -> None:
+    answer = Floor().judge(make_order(symbol, Side.BUY, "1000", QUOTE, account=account))
+    assert isinstance(answer, m.OrderDenied)
+    assert answer.detail == detail
+    assert waterfall(answer) == [APPROVAL, (rule, "0", "1", "count", "deny", "1000", True)]
+
+
+def test_a_missing_rate_names_both_currencies() -> None:
+    answer = Floor(desk=Desk(make_account(currency="JPY"))).buy("1000")
+    assert isinstance(answer, m.OrderDenied)
+    assert answer.detail == "no rate from USD to JPY is known"
+    assert waterfall(answer)[-1] == ("no_conversion_rate", "0", "1", "count", "deny", "1000", True)
+
+
+def test_a_closing_order_shows_what_it_closes_and_nothing_else() -> None:
+    floor = Floor()
+    floor.desk.hold("EURUSD", Side.SELL, "3000", "1.1")
+    floor.desk.mark("EURUSD", "1.0999", "1.1000")
+    answer = floor.judge(make_order("EURUSD", Side.BUY, "1000", QUOTE, reduce_only=True))
+    assert waterfall(answer) == [APPROVAL, ("closing", "1000", "3000", "units", "pass", "1000", False)]

@@ -14,6 +14,7 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         replication: copies of each partition; at most the number of brokers.
         resend_milliseconds: wait for an answer before a message is sent again, and every instance may answer.
         patience_seconds: wait for an answer before the agent counts as lost.
+        lag_seconds_max: longest wait for an answer that is no lag of the bus; beyond it the system's breaker opens.
         urgent_patience_milliseconds: the same while an emergency stop waits.
     """
 
@@ -23,6 +24,7 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     resend_milliseconds: int
     patience_seconds: int
     urgent_patience_milliseconds: int
+    lag_seconds_max: int
 
     def __post_init__(self) -> None:
         if not self.bootstrap:
@@ -34,6 +36,7 @@ class BusConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ("resend_milliseconds", 20, 60_000),
             ("patience_seconds", 1, 3_600),
             ("urgent_patience_milliseconds", 1, 10_000),
+            ("lag_seconds_max", 1, 3_600),
         ):
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} must be {lowest} to {highest}, was {getattr(self, name)}")

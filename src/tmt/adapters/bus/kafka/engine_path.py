@@ -69,6 +69,7 @@ class KafkaPath:
         self._newest: _Sent | None = None
         self._answers: dict[tuple[str, int], Answer] = {}
         self._come_to: dict[str, int] = {}
+        self._slowest_seconds = 0.0
         self.hurries: Callable[[], bool] = lambda: False
 
     def publish(self, recorded: Recorded, message: m.Message) -> None:
@@ -126,6 +127,7 @@ class KafkaPath:
             for record in self._follower.poll(min(LOOK_SECONDS, max(0.0, resend_at - now))):
                 self._take(record)
         self.waiting_for = ""
+        self._slowest_seconds = max(self._slowest_seconds, monotonic_seconds() - began)
         self._sender.poll()
         return self._answers[key]
 
@@ -138,6 +140,11 @@ class KafkaPath:
         for record in self._follower.poll(0.0):
             self._take(record)
         return self._come_to.get(agent, 0)
+
+    def slowest_seconds(self) -> float:
+        """Longest wait for an answer since this was last asked."""
+        slowest, self._slowest_seconds = self._slowest_seconds, 0.0
+        return slowest
 
     def _resend(self, sent: _Sent, attempt: int) -> None:
         self.resent += 1
