@@ -55,7 +55,6 @@ def test_other_currencies_trade_through_the_figures(tmp_path: Path) -> None:
     day.ends()
 
 
-@pytest.mark.xfail(strict=True, reason="nothing cancels an entry that rests when the blackout begins")
 def test_an_entry_that_rests_does_not_fill_during_the_blackout(tmp_path: Path) -> None:
     day = morning(tmp_path / "book", *GBP_FIGURES)
     resting = {"order_type": OrderType.LIMIT, "limit_price": "1.24900", "stop": "1.24000"}

@@ -90,7 +90,6 @@ def test_a_funded_account_goes_flat_half_an_hour_before_the_close(tmp_path: Path
     day.ends()
 
 
-@pytest.mark.xfail(strict=True, reason="nothing cancels an entry that rests when the book wants to be flat")
 def test_an_entry_that_rests_does_not_fill_in_the_last_minute_of_the_week(tmp_path: Path) -> None:
     weekend = WEEKENDS[0]
     day = friday(tmp_path / "book", weekend, "trailing-drawdown")

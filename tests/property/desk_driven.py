@@ -37,10 +37,10 @@ _BITCOIN = (
     "price_quantum: 0.01, lot_size: 0.01, quantity_min: 0.01, point_value: 1, notional_min: 10, "
     'session: {time_zone: UTC, open: [], day_starts_at: "00:00"}}'
 )
+_CURRENCIES = ", ".join((instrument_of("EURUSD", "EUR", "USD"), instrument_of("GBPUSD", "GBP", "USD")))
 _DAY = {"time_zone": "UTC", "day_starts_at": '"00:00"'}
 OVERRIDES = (
-    f"instruments.instruments=[{instrument_of('EURUSD', 'EUR', 'USD')}, {instrument_of('GBPUSD', 'GBP', 'USD')}, "
-    f"{_BITCOIN}]",
+    f"instruments.instruments=[{_CURRENCIES}, {_BITCOIN}]",
     accounts(
         account_of("alpha", "EURUSD", "GBPUSD", "BTCUSD", owner="ann", **_DAY),
         account_of("beta", "EURUSD", "BTCUSD", owner="ann", currency="EUR", **_DAY),
@@ -139,6 +139,7 @@ class DrivenDesk:
         self._asked: dict[str, m.OrderProposed] = {}
         self._stages: dict[str, m.GateApproval] = {}
         self._ends: Counter[str] = Counter()
+        self._trails: list[str] = []
         self._used: set[str] = set()
         self.desk = self._open()
         self._warm_up()
@@ -279,7 +280,7 @@ class DrivenDesk:
         match message:
             case m.InvariantBroken():
                 raise AssertionError(f"{message.invariant}: {message.detail}")
-            case m.GateApproval(order=order):
+            case m.GateApproval():
                 self._follows(message)
                 if isinstance(message, m.OrderReleased):
                     self._within(message)
@@ -287,6 +288,7 @@ class DrivenDesk:
                 self._sent(message, burst_ns, interval_ns)
             case m.OrderDenied():
                 self._ends[message.order_id] += 1
+                self._trails.append(message.correlation_id)
                 self._may_close(message)
             case m.ReplaceSubmitted():
                 self._replaced(message)
@@ -330,6 +332,7 @@ class DrivenDesk:
             assert order == release.order
             self._used.add(release.message_id)
             self._ends[order.order_id] += 1
+            self._trails.append(message.correlation_id)
             full_ns = max(self.books.bucket_full_at_ns, self.books.now_ns) + interval_ns - self.books.now_ns
             sends = isinstance(message, m.OrderSubmitted) and self.books.opens(order)
             assert not sends or full_ns <= burst_ns, "more messages than the venue may get"
@@ -363,5 +366,6 @@ class DrivenDesk:
     def _ended_once(self) -> None:
         for order_id in self._stages:
             assert self._ends[order_id] == 1, f"order {order_id} ended {self._ends[order_id]} times"
-        for message_id, asked in self._asked.items():
-            del message_id, asked
+        ended = Counter(self._trails)
+        for message_id in self._asked:
+            assert ended[message_id] == 1, f"proposal {message_id} ended {ended[message_id]} times"

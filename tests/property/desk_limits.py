@@ -18,8 +18,6 @@ from tests.property.desk_reference import (
 from tmt import messages as m
 from tmt.domain.order import Order, Side
 
-HARD = ("hard", True)
-
 
 def breaches(books: Books, order: Order, sections: Mapping[str, Any]) -> list[str]:
     """What a release of `order` breaks, given all that was said before it."""
@@ -56,11 +54,12 @@ def _permission(books: Books, order: Order) -> Iterator[str]:
 
 
 def trials_outstanding(books: Books, order: Order) -> Iterator[tuple[str, int]]:
-    """By half-open breaker: test orders that work still, have not filled, and count beside this one."""
+    """By half-open breaker: this order and the test orders that work and have not filled; venues need but accept."""
     for key in breaker_keys(order, books.accounts[order.account].venue):
         if isinstance(books.breakers.get(key), m.BreakerHalfOpened):
-            waiting = [each for each in books.trials[key] if each in books.open_orders]
-            yield key, 1 + sum(not books.open_orders[each].filled for each in waiting if each != order.order_id)
+            tested = [books.open_orders[each] for each in books.trials[key] if each in books.open_orders]
+            venue = key.startswith("agent/venue:")
+            yield key, 1 + sum(not (each.filled or (venue and each.accepted)) for each in tested)
 
 
 def _conduct(books: Books, order: Order, sections: Mapping[str, Any]) -> Iterator[str]:
@@ -157,9 +156,7 @@ def _middle(books: Books, order: Order, symbol: str) -> Decimal:
     return books.worth(order.account, symbol, (mark.bid + mark.ask) / 2)
 
 
-def _gross(
-    books: Books, order: Order, names: list[str], unit: Decimal, what: str, limit: Decimal
-) -> Iterator[str]:
+def _gross(books: Books, order: Order, names: list[str], unit: Decimal, what: str, limit: Decimal) -> Iterator[str]:
     rest = ZERO
     for name in names:
         for symbol in books.instruments:
@@ -201,8 +198,6 @@ def _book(books: Books, order: Order, opening: Decimal, sections: Mapping[str, A
 def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[str]:
     name, equity = order.account, books.equity(order.account)
     notional = order.quantity * books.worth(name, order.instrument, price_of(order))
-    mark = books.marks[order.instrument]
-    taken = mark.ask if order.side is Side.BUY else mark.bid
     match type(rule).__struct_config__.tag:
         case "risk_per_trade":
             yield from _beyond("at risk", books.at_risk(order, opening), rule.equity_fraction_max * equity)
@@ -220,6 +215,20 @@ def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[s
             used = {symbol for symbol, _ in books.holdings(name)} | {order.instrument}
             used |= {each.order.instrument for each in books.others(order, name)}
             yield from _beyond("instruments", Decimal(len(used)), Decimal(rule.count_max))
+        case "order_rate":
+            recent = [at for at in books.approvals_ns.get(name, ()) if at > books.now_ns - 60 * SECOND_NS]
+            yield from _beyond("orders in a minute", Decimal(len(recent)), Decimal(rule.per_minute_max))
+        case "self_crossing":
+            yield from (f"could trade with {other}" for other in crossing(order, books))
+        case kind:
+            yield from _other_rule(books, order, opening, rule, kind)
+
+
+def _other_rule(books: Books, order: Order, opening: Decimal, rule: Any, kind: str) -> Iterator[str]:
+    name, equity = order.account, books.equity(order.account)
+    mark = books.marks[order.instrument]
+    taken = mark.ask if order.side is Side.BUY else mark.bid
+    match kind:
         case "mandatory_stop":
             stop = order.stop_loss_price
             if stop is None or (price_of(order) - stop) * order.side.sign <= ZERO:
@@ -228,12 +237,7 @@ def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[s
             for price in (order.limit_price, order.stop_price):
                 if price is not None:
                     yield from _beyond("from the quote", abs(price - taken), rule.quote_fraction_max * taken)
-        case "order_rate":
-            recent = [at for at in books.approvals_ns.get(name, ()) if at > books.now_ns - 60 * SECOND_NS]
-            yield from _beyond("orders in a minute", Decimal(len(recent)), Decimal(rule.per_minute_max))
-        case "self_crossing":
-            yield from (f"could trade with {other}" for other in crossing(order, books))
-        case "daily_loss" | "drawdown" as kind:
+        case "daily_loss" | "drawdown":
             lost = books.heat(name, order) + books.at_risk(order, opening)
             reference = books.day_start[name] if kind == "daily_loss" else _reference(books, name, rule)
             allowed = rule.loss_fraction_max * reference

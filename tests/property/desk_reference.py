@@ -31,6 +31,7 @@ class OpenOrder:
     left: Decimal
     released_at_ns: int
     filled: bool = False
+    accepted: bool = False
 
 
 class ProtectiveStop(NamedTuple):
@@ -153,6 +154,10 @@ class Books:
             case m.OrderAccepted(role="stop_loss", price=Decimal() as price):
                 stop = ProtectiveStop(event.account, event.instrument, event.side, event.quantity, price)
                 self.stops[event.client_order_id] = stop
+            case m.OrderAccepted():
+                known = self.open_orders.get(self.sent.get(event.client_order_id, ""))
+                if known is not None:
+                    known.accepted = True
             case m.OrderReplaced():
                 self._replace(event)
             case m.OrderCancelled() | m.OrderExpired() | m.OrderRejected():
@@ -161,7 +166,10 @@ class Books:
                 pass
 
     def _replace(self, event: m.OrderReplaced) -> None:
-        stop, known = self.stops.get(event.client_order_id), self.open_orders.get(self.sent.get(event.client_order_id, ""))
+        stop, known = (
+            self.stops.get(event.client_order_id),
+            self.open_orders.get(self.sent.get(event.client_order_id, "")),
+        )
         if stop is not None:
             price = stop.price if event.stop_price is None else event.stop_price
             self.stops[event.client_order_id] = stop._replace(quantity=event.quantity, price=price)

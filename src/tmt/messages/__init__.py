@@ -7,7 +7,7 @@ Analysis    WyckoffEventSeen, PhaseChanged, SignalRaised, ExitRaised
 Risk        RiskMeasured, MarginLevelChanged, CorrelationsMeasured, CopyTradingSeen
 Gates       OrderSized, ConcentrationApproved, BehaviourApproved, ComplianceApproved, OrderReleased; OrderDenied
 Safety      BreakerOpened, BreakerReduced, BreakerHalfOpened, BreakerClosed, AccountSuspended, AccountReinstated,
-            ConductFlagged, StopCompleted, AgentLost, InvariantBroken
+            EntriesBarred, ConductFlagged, StopCompleted, AgentLost, InvariantBroken
 Venue       OrderSubmitted, CancelSubmitted, ReplaceSubmitted, ScheduleStarted, ScheduleEnded; OrderAccepted,
             OrderTriggered, OrderReplaced, OrderFilled, OrderRejected, OrderCancelled, OrderExpired, CancelRejected;
             OrderReconciled
@@ -63,6 +63,7 @@ from tmt.messages.safety import (
     BreakerReduced,
     BreakerTransition,
     ConductFlagged,
+    EntriesBarred,
     InvariantBroken,
     StopCompleted,
 )
@@ -108,6 +109,7 @@ SAFETY: Final = (
     *BREAKER,
     AccountSuspended,
     AccountReinstated,
+    EntriesBarred,
     ConductFlagged,
     StopCompleted,
     AgentLost,
@@ -148,6 +150,7 @@ DECISIONS: Final = frozenset(
         *BREAKER,
         AccountSuspended,
         AccountReinstated,
+        EntriesBarred,
         StopCompleted,
         *SUBMISSIONS,
         *SCHEDULES,
@@ -221,6 +224,7 @@ __all__ = [
     "ConductFlagged",
     "CopyTradingSeen",
     "CorrelationsMeasured",
+    "EntriesBarred",
     "ExitRaised",
     "FeedGapFound",
     "FeedRecovered",

@@ -70,6 +70,22 @@ class AccountReinstated(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class EntriesBarred(Message, frozen=True, kw_only=True):
+    """A rule of the account's book refuses entries in the instrument now, or before another bar ends: none may rest.
+
+    Said at the end of a bar while the account has working entries there. What only closes rests on.
+
+    Attributes:
+        rule: of its rule book.
+        from_ns: since when, or from when on, the rule refuses.
+    """
+
+    account: str
+    instrument: str
+    rule: str
+    from_ns: int
+
+
 class ConductFlagged(Message, frozen=True, kw_only=True):
     """Surveillance found conduct that a market's rules forbid or that nobody intends.
 

@@ -58,6 +58,7 @@ def account_of(message: m.Message, owner: Callable[[str], str | None]) -> str | 
             | m.PositionClosed()
             | m.AccountSuspended()
             | m.AccountReinstated()
+            | m.EntriesBarred()
             | m.ReinstateAccount()
             | m.ExitRaised()
             | m.RiskMeasured()

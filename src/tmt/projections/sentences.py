@@ -47,6 +47,7 @@ def sentence(message: m.Message) -> str:
         case (
             m.AccountSuspended()
             | m.AccountReinstated()
+            | m.EntriesBarred()
             | m.ConductFlagged()
             | m.StopCompleted()
             | m.AgentLost()
@@ -76,6 +77,7 @@ def _against(
 def _of_safety(
     message: m.AccountSuspended
     | m.AccountReinstated
+    | m.EntriesBarred
     | m.ConductFlagged
     | m.StopCompleted
     | m.AgentLost
@@ -87,6 +89,9 @@ def _of_safety(
         case m.AccountReinstated():
             by = f"by {message.person}: {message.reason}" if message.person else message.reason
             return f"{message.account} reinstated after {message.rule}, {by}"
+        case m.EntriesBarred():
+            since = utc(message.from_ns)
+            return f"{message.account} may have no entry rest in {message.instrument}: {message.rule} from {since} on"
         case m.ConductFlagged():
             who = " and ".join(message.accounts)
             return f"surveillance flags {message.detector} of {who} in {message.instrument}: {_against(message)}"

@@ -326,6 +326,12 @@ FIELDS: Final[dict[type[m.Message], dict[str, Any]]] = {
         "role": "risk",
         "reason": "looked at",
     },
+    m.EntriesBarred: {
+        "account": "alpha",
+        "instrument": "EURUSD",
+        "rule": "news_blackout",
+        "from_ns": 1_704_461_280_000_000_000,
+    },
     m.ConductFlagged: {
         "detector": "wash",
         "accounts": ("alpha", "beta"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from tmt.agents.compliance.barring import entries_barred
 from tmt.agents.compliance.closing import closings_due
 from tmt.agents.compliance.config import ComplianceConfig
 from tmt.agents.compliance.decide import ComplianceState, decide, evolve
@@ -23,6 +24,7 @@ from tmt.messages import (
     ComplianceApproved,
     ConductFlagged,
     CopyTradingSeen,
+    EntriesBarred,
     ExitRaised,
     Message,
     OrderDenied,
@@ -47,7 +49,15 @@ class ComplianceAgent:
         *HEARD,
     )
     answers = (BehaviourApproved, OrderFilled, BarClosed, ReinstateAccount, CopyTradingSeen, PositionClosed)
-    produces = (ComplianceApproved, OrderDenied, AccountSuspended, AccountReinstated, ConductFlagged, ExitRaised)
+    produces = (
+        ComplianceApproved,
+        OrderDenied,
+        AccountSuspended,
+        AccountReinstated,
+        ConductFlagged,
+        ExitRaised,
+        EntriesBarred,
+    )
 
     def __init__(
         self,
@@ -144,4 +154,5 @@ class ComplianceAgent:
         after = self._folded(state, lost).suspensions
         newly = frozenset(each.account for each in (*turned, *lost) if isinstance(each, AccountSuspended))
         closings = closings_due(after, newly, message, self._portfolio, self._books)
-        return [*turned, *lost, *self._said(message, closings)]
+        barred = entries_barred(message, state.timeframes, self._portfolio, self._books, self._news, self._config.mode)
+        return [*turned, *lost, *self._said(message, barred), *self._said(message, closings)]

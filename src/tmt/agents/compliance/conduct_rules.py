@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from tmt.agents.compliance.case import Case, Finding, Unknown, stop_protects
 from tmt.agents.compliance.rules import MINUTE_NS, MINUTES_REMEMBERED, Rule
+from tmt.domain.instrument import Instrument
 from tmt.domain.money import ONE, ZERO, Exact, divide, fraction
+from tmt.domain.news import NewsCalendar
 from tmt.domain.session import SessionHours, long_close_ns
 
 
@@ -56,6 +58,14 @@ class Sessions(Rule, frozen=True, kw_only=True, tag="sessions"):
     def near_weekly_close(self, session: SessionHours, now_ns: int) -> bool:
         """Whether nothing new may be opened before the close that lasts a day or longer."""
         return long_close_ns(session, now_ns, self.flat_before_weekly_close_minutes * MINUTE_NS) is not None
+
+    def bars_from_ns(self, instrument: Instrument, news: NewsCalendar, now_ns: int, ahead_ns: int) -> int | None:
+        del news
+        flat_ns = self.flat_before_weekly_close_minutes * MINUTE_NS
+        if flat_ns == 0:
+            return None  # What rests may rest on over the weekend.
+        close_ns = long_close_ns(instrument.session, now_ns, flat_ns + ahead_ns)
+        return None if close_ns is None else close_ns - flat_ns
 
 
 class RestrictedInstruments(Rule, frozen=True, kw_only=True, tag="restricted_instruments"):

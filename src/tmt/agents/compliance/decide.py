@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from tmt.agents.compliance.barring import shortest_timeframes
 from tmt.agents.compliance.case import Case, Finding, Unknown
 from tmt.agents.compliance.config import ComplianceConfig, Mode, StrategyLimits
 from tmt.agents.compliance.history import History
@@ -18,6 +19,7 @@ from tmt.agents.compliance.suspension import Suspension
 from tmt.agents.verdict import Approve, Deny, Waterfall, shrinks_position
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.news import NewsCalendar
+from tmt.market.bar import Timeframe
 from tmt.messages import AccountReinstated, AccountSuspended, BehaviourApproved, ComplianceApproved, Message
 from tmt.projections.portfolio import Portfolio
 
@@ -25,12 +27,20 @@ APPROVALS_REMEMBERED: Final = 1024
 
 
 class ComplianceState(msgspec.Struct, frozen=True, kw_only=True):
-    """By account: its suspension, and event times of its approvals within a minute, oldest first; and the rest."""
+    """What compliance knows.
+
+    Attributes:
+        suspensions: by account.
+        approvals_ns: by account, event times of its approvals within a minute, oldest first.
+        history, surveillance: what the rules and the detectors need of the past.
+        timeframes: of each instrument, the shortest whose bars have closed.
+    """
 
     suspensions: dict[str, Suspension] = {}
     approvals_ns: dict[str, tuple[int, ...]] = {}
     history: History = History()
     surveillance: Surveillance = Surveillance()
+    timeframes: dict[str, Timeframe] = {}
 
 
 def decide(
@@ -92,6 +102,9 @@ def evolve(
     history = state.history.after(message, portfolio)
     if history is not state.history:
         state = msgspec.structs.replace(state, history=history)
+    timeframes = shortest_timeframes(state.timeframes, message)
+    if timeframes is not state.timeframes:
+        state = msgspec.structs.replace(state, timeframes=timeframes)
     match message:
         case ComplianceApproved():
             account, now_ns = message.order.account, message.occurred_at_ns

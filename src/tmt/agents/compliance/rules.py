@@ -13,7 +13,9 @@ from typing import Final
 import msgspec
 
 from tmt.agents.compliance.case import Case, Finding, Unknown
+from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact, divide, fraction, positive
+from tmt.domain.news import NewsCalendar
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.projections.portfolio import Portfolio
 
@@ -40,6 +42,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             Unknown: when something needed is not known.
         """
         raise NotImplementedError
+
+    def bars_from_ns(self, instrument: Instrument, news: NewsCalendar, now_ns: int, ahead_ns: int) -> int | None:
+        """Since when, or from when at most `ahead_ns` later, the time of day alone refuses every entry; else None."""
+        del instrument, news, now_ns, ahead_ns
+        return None
 
 
 class LossRule(Rule, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from tmt.agents.compliance.barring import Barred
 from tmt.agents.compliance.closing import Close
 from tmt.agents.compliance.detectors import Suspicion
 from tmt.agents.compliance.suspension import Reinstate, Suspend
@@ -16,6 +17,7 @@ from tmt.messages import (
     AccountSuspended,
     ConductFlagged,
     CopyTradingSeen,
+    EntriesBarred,
     ExitRaised,
     Message,
 )
@@ -24,7 +26,7 @@ AGENT: Final = "compliance"
 SURVEILLANCE: Final = "surveillance"
 """First part of the rule by which a finding suspends an account."""
 
-Outcome: TypeAlias = Suspend | Reinstate | Close
+Outcome: TypeAlias = Suspend | Reinstate | Close | Barred
 
 
 def said(cause: Message, outcome: Outcome, config_hash: str) -> Message:
@@ -37,6 +39,8 @@ def said(cause: Message, outcome: Outcome, config_hash: str) -> Message:
             return AccountReinstated.caused_by(cause, AGENT, outcome.account, **fields)
         case Close():
             return _exit(cause, outcome, config_hash)
+        case Barred():
+            return EntriesBarred.caused_by(cause, AGENT, outcome.account, outcome.instrument, **fields)
 
 
 def _exit(cause: Message, close: Close, config_hash: str) -> ExitRaised:

@@ -6,8 +6,9 @@ from typing import Final
 
 from tmt.agents.compliance.case import Case, Finding
 from tmt.agents.compliance.rules import MINUTE_NS, Rule
+from tmt.domain.instrument import Instrument
 from tmt.domain.money import ONE, ZERO
-from tmt.domain.news import Impact
+from tmt.domain.news import Impact, NewsCalendar
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 
 BLACKOUT_MINUTES_MAX: Final = 1440
@@ -42,6 +43,20 @@ class NewsBlackout(Rule, frozen=True, kw_only=True, tag="news_blackout"):
         if event is None:
             return Finding(ZERO, ZERO, "count")
         return Finding(ONE, ZERO, "count", f"{event.title} of {event.currency} is at {event.at}")
+
+    def bars_from_ns(self, instrument: Instrument, news: NewsCalendar, now_ns: int, ahead_ns: int) -> int | None:
+        before_ns, after_ns = self.minutes_before * MINUTE_NS, self.minutes_after * MINUTE_NS
+        if before_ns + after_ns == 0:
+            return None
+        # A nanosecond more, for the blackout itself leaves its bounds out.
+        event = news.blackout(
+            (instrument.base_currency, instrument.quote_currency),
+            now_ns,
+            self.impacts,
+            before_ns=before_ns + ahead_ns + 1,
+            after_ns=after_ns,
+        )
+        return None if event is None else event.time_ns - before_ns
 
 
 class MinimumHold(Rule, frozen=True, kw_only=True, tag="minimum_hold"):

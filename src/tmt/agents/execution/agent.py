@@ -8,14 +8,21 @@ import msgspec
 
 from tmt.agents.execution.config import ExecutionConfig
 from tmt.agents.execution.decide import Cancel, ExecutionState, Illegal, Replace, Submit, decide, evolve
-from tmt.agents.execution.halting import cancelling, completed, entries_in, evolve_halts, is_complete
+from tmt.agents.execution.halting import (
+    ENTRIES_BARRED,
+    barred_entries,
+    cancelling,
+    completed,
+    entries_in,
+    evolve_halts,
+    is_complete,
+)
 from tmt.agents.execution.rate import counted, paced, refused_change
 from tmt.agents.execution.slicing import arrival_price, ended_by, evolve_slicing, schedule_ended, slice_order
 from tmt.agents.execution.stops import moved_stops, moves_away
 from tmt.agents.verdict import Deny, denied
 from tmt.domain.identity import derive_id
 from tmt.domain.order import Order
-from tmt.domain.stop import StopScope
 from tmt.messages import (
     VENUE_EVENTS,
     AccountSuspended,
@@ -25,6 +32,7 @@ from tmt.messages import (
     CancelOrder,
     CancelRejected,
     CancelSubmitted,
+    EntriesBarred,
     ExitRaised,
     InvariantBroken,
     Message,
@@ -64,6 +72,7 @@ class ExecutionAgent:
         BreakerOpened,
         BreakerReduced,
         AccountSuspended,
+        EntriesBarred,
         SliceDue,
         BarClosed,
         ScheduleStarted,
@@ -84,6 +93,7 @@ class ExecutionAgent:
         BreakerOpened,
         BreakerReduced,
         AccountSuspended,
+        EntriesBarred,
         SliceDue,
         *VENUE_EVENTS,
     )
@@ -148,8 +158,11 @@ class ExecutionAgent:
     def _say(self, message: Message) -> list[Message]:
         if isinstance(message, ExitRaised):
             return [*moved_stops(message, self._portfolio, self.name)]
+        if isinstance(message, EntriesBarred):
+            return self._cancel(message, barred_entries(message, self.state.orders), ENTRIES_BARRED)
         if (found := cancelling(message)) is not None:
-            return self._cancel(message, *found)
+            scope, reason = found
+            return self._cancel(message, entries_in(scope, self.state.orders, self._portfolio), reason)
         match decide(self.state, message, self._portfolio.now_ns):
             case Submit():
                 assert isinstance(message, OrderReleased)
@@ -176,11 +189,12 @@ class ExecutionAgent:
             return refused_change(asked, message, "stop_moves_away", orders)
         return asked
 
-    def _cancel(self, message: Message, scope: StopScope, reason: str) -> list[Message]:
+    def _cancel(self, message: Message, entries: tuple[str, ...], reason: str) -> list[Message]:
+        """Ask for the cancels that have not been asked for yet."""
         orders = self.state.orders
         return [
             CancelSubmitted.caused_by(message, self.name, id_, client_order_id=id_, reason=reason)
-            for id_ in entries_in(scope, orders, self._portfolio)
+            for id_ in entries
             if not orders[id_].cancelling
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,7 @@ from tmt.domain.stop import CLOSING_ATTEMPTS_MAX, EVERYTHING, ScopeKind, StopSco
 from tmt.messages import (
     AccountSuspended,
     BreakerOpened,
+    EntriesBarred,
     Message,
     OrderProposed,
     ResumeTrading,
@@ -20,6 +22,9 @@ from tmt.messages import (
 )
 from tmt.projections.portfolio import Portfolio
 from tmt.projections.reach import covers, is_closing, positions_in
+
+ENTRIES_BARRED: Final = "entries_barred"
+"""Why entries are cancelled and schedules end where compliance bars entries."""
 
 
 class Halt(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +74,15 @@ def entries_in(scope: StopScope, orders: Mapping[str, TrackedOrder], portfolio: 
         client_order_id
         for client_order_id, order in orders.items()
         if not order.reduce_only and covers(scope, portfolio, order.account, order.strategy, order.instrument)
+    )
+
+
+def barred_entries(barred: EntriesBarred, orders: Mapping[str, TrackedOrder]) -> tuple[str, ...]:
+    """Client order ids of the account's working entries in the instrument, oldest first."""
+    return tuple(
+        client_order_id
+        for client_order_id, order in orders.items()
+        if not order.reduce_only and (order.account, order.instrument) == (barred.account, barred.instrument)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from tmt.agents.execution.halting import ENTRIES_BARRED
 from tmt.domain.identity import derive_id
 from tmt.domain.money import ZERO, Exact, divide, floor_to
 from tmt.domain.order import Order
@@ -19,6 +20,7 @@ from tmt.messages import (
     BreakerOpened,
     BreakerReduced,
     CancelOrder,
+    EntriesBarred,
     Message,
     OrderCancelled,
     OrderExpired,
@@ -193,6 +195,9 @@ def _stops(message: Message, order: Order, portfolio: Portfolio) -> str:
             return "breaker" if stands_between or message.scope == f"feed:{order.instrument}" else ""
         case AccountSuspended():
             return "stopped" if message.account == order.account else ""
+        case EntriesBarred():
+            barred = (message.account, message.instrument) == (order.account, order.instrument)
+            return ENTRIES_BARRED if barred and not order.reduce_only else ""
         case CancelOrder():
             return "cancelled" if message.client_order_id == order.order_id else ""
         case SliceDue():

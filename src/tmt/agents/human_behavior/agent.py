@@ -12,6 +12,7 @@ from tmt.messages import (
     ConcentrationApproved,
     Message,
     OrderDenied,
+    OrderProposed,
     OrderReleased,
     OrderSubmitted,
     PositionClosed,
@@ -25,6 +26,7 @@ class HumanBehaviorAgent:
 
     name = "human_behavior"
     consumes = (
+        OrderProposed,
         BarClosed,
         ConcentrationApproved,
         OrderReleased,

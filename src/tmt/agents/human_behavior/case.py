@@ -32,6 +32,11 @@ class Case:
         return self.state.accounts.get(self.order.account, Habits())
 
     @property
+    def asked(self) -> Decimal:
+        """The quantity that a person asked for, before any gate cut it; the order's own when nobody did."""
+        return self.state.asked.get(self.order.order_id, self.order.quantity)
+
+    @property
     def now_ns(self) -> int:
         """Event time."""
         return self.portfolio.now_ns

@@ -12,6 +12,7 @@ from tmt.agents.human_behavior import trial, volume
 from tmt.agents.human_behavior.config import Disposition, HumanBehaviorConfig
 from tmt.agents.human_behavior.trial import Evidence
 from tmt.agents.human_behavior.volume import Volumes
+from tmt.domain.identity import derive_id
 from tmt.domain.money import ZERO, Exact, divide
 from tmt.domain.order import Order, OrderType, Side
 from tmt.domain.session import NANOSECONDS_PER_SECOND
@@ -20,6 +21,7 @@ from tmt.messages import (
     ConcentrationApproved,
     Message,
     OrderDenied,
+    OrderProposed,
     OrderReleased,
     OrderSubmitted,
     PositionClosed,
@@ -28,6 +30,9 @@ from tmt.messages import (
 
 ORDERS_INTENDED_MAX: Final = 200
 """Released orders, and slices of them, whose full size is remembered until their trade closes."""
+
+PROPOSALS_MAX: Final = 200
+"""Newest proposals whose quantity is remembered until they are released or denied."""
 
 
 class LosingTrade(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +90,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
         losses: the newest losing trade of each instrument.
         holdings: its newest trades that won or lost, oldest first.
         entries_ns: event times of its newest entries, oldest first.
-        quantities: quantities of its newest entries by instrument, oldest first.
+        quantities: quantities asked for by its newest entries, by instrument, oldest first.
         intended: quantity released of its newest entries, by order id; a slice has its parent's.
         requests: what was asked for lately and not denied, by order id.
     """
@@ -115,6 +120,7 @@ class HumanBehaviorState(msgspec.Struct, frozen=True, kw_only=True):
         accounts: by account.
         people: by person.
         volumes, evidence: by instrument.
+        asked: quantity that a person asked for, by the order id of what is neither released nor denied, oldest first.
         parents: how many slices each large order has that was released and has not ended, by order id.
     """
 
@@ -123,6 +129,7 @@ class HumanBehaviorState(msgspec.Struct, frozen=True, kw_only=True):
     volumes: dict[str, Volumes] = {}
     evidence: dict[str, Evidence] = {}
     parents: dict[str, int] = {}
+    asked: dict[str, Exact] = {}
 
 
 def evolve(state: HumanBehaviorState, message: Message, config: HumanBehaviorConfig) -> HumanBehaviorState:
@@ -132,12 +139,16 @@ def evolve(state: HumanBehaviorState, message: Message, config: HumanBehaviorCon
             known = state.volumes.get(bar.instrument)
             volumes = volume.remember_bar(known, bar, config.slicing.volume)
             return state if volumes is known else _put(state, "volumes", bar.instrument, volumes)
+        case OrderProposed():
+            return _proposed(state, message)
         case ConcentrationApproved() if not message.order.reduce_only:
             return _asked(state, message, config)
         case OrderDenied():
             return _denied(state, message)
-        case OrderReleased() if not message.order.reduce_only:
-            return _released(state, message, config)
+        case OrderReleased():
+            if not message.order.reduce_only:
+                state = _released(state, message, config)
+            return _without(state, "asked", message.order.order_id)
         case OrderSubmitted() if message.order.parent_id:
             return _sliced(state, message.order)
         case PositionClosed():
@@ -151,6 +162,19 @@ def evolve(state: HumanBehaviorState, message: Message, config: HumanBehaviorCon
 
 def _put(state: HumanBehaviorState, field: str, key: str, value: object) -> HumanBehaviorState:
     return msgspec.structs.replace(state, **{field: {**getattr(state, field), key: value}})
+
+
+def _without(state: HumanBehaviorState, field: str, key: str) -> HumanBehaviorState:
+    known = getattr(state, field)
+    if key not in known:
+        return state
+    return msgspec.structs.replace(state, **{field: {each: value for each, value in known.items() if each != key}})
+
+
+def _proposed(state: HumanBehaviorState, proposal: OrderProposed) -> HumanBehaviorState:
+    order_id = derive_id(proposal.message_id, proposal.account)
+    asked = list({**state.asked, order_id: proposal.quantity}.items())
+    return msgspec.structs.replace(state, asked=dict(asked[-PROPOSALS_MAX:]))
 
 
 def _asked(
@@ -169,13 +193,7 @@ def _denied(state: HumanBehaviorState, denied: OrderDenied) -> HumanBehaviorStat
     if habits is not None and denied.order_id in habits.requests:
         requests = {id_: each for id_, each in habits.requests.items() if id_ != denied.order_id}
         state = _put(state, "accounts", denied.account, msgspec.structs.replace(habits, requests=requests))
-    return _without_parent(state, denied.order_id)
-
-
-def _without_parent(state: HumanBehaviorState, order_id: str) -> HumanBehaviorState:
-    if order_id not in state.parents:
-        return state
-    return msgspec.structs.replace(state, parents={id_: n for id_, n in state.parents.items() if id_ != order_id})
+    return _without(_without(state, "parents", denied.order_id), "asked", denied.order_id)
 
 
 def _released(state: HumanBehaviorState, released: OrderReleased, config: HumanBehaviorConfig) -> HumanBehaviorState:
@@ -199,7 +217,7 @@ def _entered(state: HumanBehaviorState, released: OrderReleased, config: HumanBe
     entries_ns = list(habits.entries_ns)
     insort(entries_ns, released.occurred_at_ns)
     earlier = habits.quantities.get(order.instrument, ())
-    quantities = (*earlier, order.quantity)[-config.fat_finger.orders_remembered :]
+    quantities = (*earlier, state.asked.get(order.order_id, order.quantity))[-config.fat_finger.orders_remembered :]
     return msgspec.structs.replace(
         habits,
         intended=_intend(habits, order.order_id, order.quantity),
@@ -253,4 +271,4 @@ def _ended(state: HumanBehaviorState, ended: ScheduleEnded, config: HumanBehavio
         return state
     before = state.evidence.get(ended.instrument, Evidence())
     after = trial.remember_end(before, ended, slices, config.slicing.trial)
-    return _without_parent(_put(state, "evidence", ended.instrument, after), ended.order_id)
+    return _without(_put(state, "evidence", ended.instrument, after), "parents", ended.order_id)

@@ -61,19 +61,19 @@ def price(case: Case) -> Deny | None:
 
 
 def quantity(case: Case) -> Deny | None:
-    """No quantity many times the usual one."""
+    """No quantity asked for that is many times the usual one."""
     order, limits = case.order, case.config.fat_finger
     earlier = case.habits.quantities.get(order.instrument, ())
     if len(earlier) < limits.orders_min:
         case.waterfall.passes("fat_finger_quantity", ZERO, limits.quantity_ratio_max, "ratio")
         return None
     usual = _median(earlier)
-    measured = divide(order.quantity, usual)
+    measured = divide(case.asked, usual)
     limit = limits.quantity_ratio_max
-    if order.quantity <= limit * usual:
+    if case.asked <= limit * usual:
         case.waterfall.passes("fat_finger_quantity", measured, limit, "ratio")
         return None
-    detail = f"{order.quantity} {order.instrument} against a usual {usual} of the last {len(earlier)} entries"
+    detail = f"{case.asked} {order.instrument} against a usual {usual} of the last {len(earlier)} entries"
     return case.waterfall.denies("fat_finger_quantity", measured, limit, "ratio", detail=detail)
 
 
@@ -86,7 +86,7 @@ def notional(case: Case) -> Deny | None:
     equity = case.portfolio.equity(order.account)
     if equity is None:
         return case.waterfall.denies_missing("no_equity", f"the equity of {order.account} is not known")
-    worth = case.instrument.notional(order.quantity, order.entry_price) * rate
+    worth = case.instrument.notional(case.asked, order.entry_price) * rate
     if equity <= ZERO:
         detail = f"{order.account} has no equity, but {equity:f} {case.account.currency}"
         return case.waterfall.denies("notional_echo", equity, ZERO, case.account.currency, detail=detail, at_least=True)
@@ -95,7 +95,7 @@ def notional(case: Case) -> Deny | None:
         case.waterfall.passes("notional_echo", measured, limit, "ratio")
         return None
     worth_told = f"{divide(worth, ONE, 2)} {case.account.currency}"
-    detail = f"{order.quantity} {order.instrument} is worth {worth_told}: was an amount of money meant?"
+    detail = f"{case.asked} {order.instrument} is worth {worth_told}: was an amount of money meant?"
     return case.waterfall.denies("notional_echo", measured, limit, "ratio", detail=detail)
 
 

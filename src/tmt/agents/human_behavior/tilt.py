@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tmt.agents.human_behavior.case import Case, seconds
 from tmt.agents.human_behavior.habits import Holding, LosingTrade
+from tmt.agents.human_behavior.stake import at_stake, distance
 from tmt.agents.verdict import Deny, opening_quantity
 from tmt.domain.money import ZERO, divide
 from tmt.domain.session import NANOSECONDS_PER_SECOND
@@ -42,7 +43,7 @@ def revenge(case: Case) -> Deny | None:
 
 
 def size_after_loss(case: Case) -> Deny | None:
-    """No more at risk after a loss than the loss was meant to cost, but for a ratio."""
+    """No more at risk after a loss, in all, than the loss was meant to cost, but for a ratio."""
     order, instrument, waterfall = case.order, case.instrument, case.waterfall
     limit, loser = case.config.chasing.size_after_loss_ratio_max, case.habits.first_loss
     opening = opening_quantity(order, case.portfolio)
@@ -56,15 +57,17 @@ def size_after_loss(case: Case) -> Deny | None:
     rate = case.rate()
     if isinstance(rate, Deny):
         return rate
-    price = order.entry_price
-    distance = abs(price - order.stop_loss_price) if by_risk and order.stop_loss_price is not None else price
-    amount_of_one = distance * instrument.point_value * rate
+    amount_of_one = distance(order, by_risk) * instrument.point_value * rate
     if amount_of_one == ZERO:
         waterfall.passes("size_after_loss", ZERO, limit, "ratio")
         return None
-    allowed = limit * lost // (amount_of_one * instrument.lot_size) * instrument.lot_size
+    staked = at_stake(case, by_risk)
+    if isinstance(staked, Deny):
+        return staked
+    room = max(ZERO, limit * lost - staked)
+    allowed = room // (amount_of_one * instrument.lot_size) * instrument.lot_size
     quantity_max = order.quantity - opening + allowed
-    measured = divide(opening * amount_of_one, lost)
+    measured = divide(staked + opening * amount_of_one, lost)
     waterfall.caps("size_after_loss", measured, limit, "ratio", quantity_max=quantity_max, lot_size=instrument.lot_size)
     return None
 

@@ -247,7 +247,7 @@ def answer(hall: Hall, kind: type[m.VenueEvent], client: str, order_id: str = ""
             "role": "entry",
         },
     }
-    return hall.say(kind, order_id=order_id or client.replace("client", "sent"), **names, **extra[kind], **fields)
+    return hall.say(kind, order_id=order_id or client.replace("client", "sent"), **{**names, **extra[kind], **fields})
 
 
 def served(hall: Hall, number: int, kind: type[m.VenueEvent], milliseconds: int = 0) -> list[m.Message]:
@@ -337,6 +337,12 @@ def test_rejections_must_be_among_the_last_three_submissions() -> None:
     served(hall, 4, m.OrderRejected)
     assert hall.status(VENUE) is Status.CLOSED
     assert hall.agent.state.measures.rejections["paper"] == (False, False, True)
+
+
+def test_an_answer_about_an_order_that_nobody_knows_judges_no_venue() -> None:
+    hall = Hall()
+    assert answer(hall, m.CancelRejected, "unknown", account="", instrument="") == []
+    assert hall.status(VENUE) is Status.CLOSED
 
 
 def test_only_the_first_answer_to_a_submission_counts_and_a_refused_cancel_is_none() -> None:

@@ -116,6 +116,23 @@ def test_nobody_moves_a_protective_stop_away(wanted: str | None, goes: bool) -> 
         assert (answer.reason, answer.source, answer.client_order_id) == ("stop_moves_away", "execution", stop)
 
 
+@pytest.mark.parametrize(("quantity", "wanted", "goes"), [("9", None, False), ("9", "96", False), ("10", "96", True)])
+def test_nobody_has_a_protective_stop_protect_less(quantity: str, wanted: str | None, goes: bool) -> None:
+    desk, stop = protected()
+    stop_price = None if wanted is None else Decimal(wanted)
+    asked = ReplaceOrder.root(
+        "p",
+        NOW_NS,
+        client_order_id=stop,
+        quantity=Decimal(quantity),
+        limit_price=None,
+        stop_price=stop_price,
+        person="p",
+    )
+    (answer,) = desk.deliver([asked])
+    assert isinstance(answer, ReplaceSubmitted if goes else CancelRejected)
+
+
 def test_a_stop_that_opens_may_be_moved_either_way() -> None:
     desk, _ = protected()
     name = desk.release("b", type=OrderType.STOP, stop_price=Decimal(110))

@@ -9,7 +9,7 @@ from tests.unit.agents.desk import Desk, make_account, make_order
 from tests.unit.agents.human_behavior.floor import QUOTE, Floor, with_limits
 from tests.unit.agents.human_behavior.test_large_orders import with_volume
 from tmt import messages as m
-from tmt.domain.order import Order, TimeInForce
+from tmt.domain.order import Order, Side, TimeInForce
 
 Line = tuple[str, str, str, str, str, str, bool]
 
@@ -133,3 +133,23 @@ def test_a_closing_order_shows_what_it_closes_and_nothing_else() -> None:
     floor.desk.mark("EURUSD", "1.0999", "1.1000")
     answer = floor.judge(make_order("EURUSD", Side.BUY, "1000", QUOTE, reduce_only=True))
     assert waterfall(answer) == [APPROVAL, ("closing", "1000", "3000", "units", "pass", "1000", False)]
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0, "deny"), (1, "pass"), (2, "pass")])
+def test_a_repetition_is_as_old_as_it_is_when_it_is_judged(seconds: int, outcome: str) -> None:
+    floor = Floor()
+    floor.buy("1000")
+    floor.desk.pass_seconds(4)
+    approval = floor.desk.approve(m.ConcentrationApproved, floor.order("1000"))
+    floor.desk.pass_seconds(seconds)
+    floor.desk.mark("EURUSD", "1.0999", "1.1000")
+    [answer] = floor.agent.handle(approval)
+    assert isinstance(answer, m.BehaviourApproved | m.OrderDenied)
+    assert waterfall(answer)[2] == ("duplicate", str(4 + seconds), "5", "seconds", outcome, "1000", True)
+
+
+def test_an_untagged_order_shows_what_it_names() -> None:
+    answer = Floor().buy("1000", person="")
+    assert isinstance(answer, m.OrderDenied)
+    assert (answer.reason, answer.gate) == ("untagged", "human_behavior")
+    assert answer.detail == "the order names strategy 'wyckoff' and person '': it needs both"
