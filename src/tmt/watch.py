@@ -7,7 +7,7 @@ from typing import Final
 from tmt import messages as m
 from tmt.domain.money import ZERO
 from tmt.domain.order import TERMINAL_STATES, OrderState
-from tmt.domain.stop import StopLevel
+from tmt.domain.stop import MAY_RESUME, StopLevel
 from tmt.invariants import (
     EVENT_STATES,
     REGISTRY,
@@ -194,7 +194,8 @@ def _goes_further(stop: m.StopTrading, newer: m.StopTrading) -> bool:
 
 
 def _lifts(resume: m.ResumeTrading, stop: m.StopTrading) -> bool:
-    return resume.scope.contains(stop.scope) and (resume.role == "admin" or stop.level is not StopLevel.LOCK)
+    may_lift = resume.role == "admin" or (resume.role in MAY_RESUME and stop.level is not StopLevel.LOCK)
+    return may_lift and resume.scope.contains(stop.scope)
 
 
 def _has_ended(record: VenueRecord, venue: dict[str, VenueRecord]) -> bool:

@@ -66,6 +66,33 @@ def test_an_entry_that_rests_does_not_fill_during_the_blackout(tmp_path: Path) -
     day.ends()
 
 
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_entries_are_cancelled_a_bar_before_the_blackout_over_restarts_too(tmp_path: Path, cleanly: bool) -> None:
+    day = morning(tmp_path / "book", *GBP_FIGURES)
+    resting = {"order_type": OrderType.LIMIT, "stop": "1.00000"}
+    day.released(day.buys("2000", "GBPUSD", limit_price="1.24900", **resting))
+    day.released(day.buys("3000", "EURUSD", limit_price="1.09900", **resting))
+    day.until("2026-06-03 09:56 Europe/London")
+    assert day.said(m.EntriesBarred) == []
+    day.restarts(cleanly=cleanly)
+    day.until("2026-06-03 09:57 Europe/London")
+    [barred] = day.said(m.EntriesBarred)
+    assert (barred.account, barred.instrument, barred.rule) == ("alpha", "GBPUSD", "news_blackout")
+    assert (barred.occurred_at_ns, barred.from_ns) == (day.now_ns, day.now_ns + MINUTE_NS)
+    day.seconds(1)
+    day.restarts(cleanly=cleanly)
+    late = day.buys("4000", "GBPUSD", limit_price="1.24900", **resting)
+    day.released(late)
+    day.until("2026-06-03 09:58 Europe/London")
+    day.seconds(1)
+    assert [each.reason for each in day.of(late, m.OrderCancelled)] == ["entries_barred"], "it rested a minute at most"
+    assert len(day.said(m.OrderCancelled)) == len(day.said(m.EntriesBarred)) == 2
+    day.until(RELEASE)
+    assert len(day.said(m.EntriesBarred)) == 2, "nothing works there any more"
+    assert [each.order.instrument for each in day.desk.portfolio.working()] == ["EURUSD"]
+    day.ends()
+
+
 def test_a_position_may_be_closed_at_the_moment_of_the_release(tmp_path: Path) -> None:
     day = morning(tmp_path / "book", *GBP_FIGURES)
     day.buys("2000", "GBPUSD", stop="1.24000")
@@ -92,6 +119,9 @@ def test_a_lenient_desk_only_warns_of_soft_figures(tmp_path: Path) -> None:
     asked = day.buys("2000", "GBPUSD", stop="1.24000")
     day.released(asked)
     assert day.check(asked, "compliance.news_blackout").outcome == "warn"
+    day.released(day.buys("3000", "GBPUSD", stop="1.24000", order_type=OrderType.LIMIT, limit_price="1.24900"))
+    day.minutes(1)
+    assert day.said(m.EntriesBarred) == [], "what only warns lets entries rest"
     hard = morning(
         tmp_path / "hard", *GBP_FIGURES, "compliance.mode=lenient", *rule("default", "news_blackout", hard="true")
     )

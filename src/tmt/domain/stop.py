@@ -92,5 +92,8 @@ _BREAKERS: Final = {
 
 EVERYTHING: Final = StopScope()
 
+MAY_RESUME: Final = frozenset(("risk", "admin"))
+"""Roles that may lift a stop at all; a configuration may leave one out."""
+
 CLOSING_ATTEMPTS_MAX: Final = 3
 """Orders that the desk proposes, one after another, to close one position for one stop, before it says it is open."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from tmt import messages as m
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO
+from tmt.domain.order import Side
 from tmt.domain.position import Position
 from tmt.projections.portfolio_state import PortfolioState, RoundTrip
 
@@ -50,7 +51,9 @@ def _protect(
 ) -> None:
     if stop is None or trip.side is not fill.side:
         return
-    state.protective_stops[key] = stop
+    known = state.protective_stops.get(key)
+    furthest = min if fill.side is Side.BUY else max
+    state.protective_stops[key] = stop if known is None else furthest(known, stop)
     risk = abs(fill.price - stop) * min(fill.quantity, trip.quantity) * instrument.point_value
     state.trips[key] = trip.with_risk(trip.risk_amount + risk, stop)
 

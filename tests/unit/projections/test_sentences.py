@@ -30,6 +30,10 @@ def test_every_message_of_a_trade_has_a_sentence(message: m.Message) -> None:
             m.FeedStale.root("market", BAR_END_NS, instrument="EURUSD", last_ns=BAR_END_NS),
             "EURUSD feed is stale since 2023-11-14 22:15:00",
         ),
+        (
+            m.EntriesBarred.root("c", 0, account="alpha", instrument="EURUSD", rule="week", from_ns=BAR_END_NS),
+            "alpha may have no entry rest in EURUSD: week from 2023-11-14 22:15:00 on",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tmt.domain.money import ONE, ZERO, Exact, fraction, positive
+from tmt.domain.stop import MAY_RESUME
 from tmt.market.bar import Timeframe
 
 
@@ -173,6 +174,8 @@ class CircuitBreakerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ValueError("strategies must name at least one, was empty")
         if not self.resume_roles:
             raise ValueError("resume_roles must name at least one, was empty")
+        if not MAY_RESUME.issuperset(self.resume_roles):
+            raise ValueError(f"resume_roles must be of {', '.join(sorted(MAY_RESUME))}, was {self.resume_roles}")
         if self.loose_factor < ONE:
             raise ValueError(f"loose_factor must be at least 1, was {self.loose_factor}")
         for name in ("daily_loss_fraction_max", "drawdown_fraction_max"):

@@ -19,7 +19,7 @@ from tmt.agents.execution.halting import (
 )
 from tmt.agents.execution.rate import counted, paced, refused_change
 from tmt.agents.execution.slicing import arrival_price, ended_by, evolve_slicing, schedule_ended, slice_order
-from tmt.agents.execution.stops import moved_stops, moves_away
+from tmt.agents.execution.stops import is_dearer, moved_stops, moves_away
 from tmt.agents.verdict import Deny, denied
 from tmt.domain.identity import derive_id
 from tmt.domain.order import Order
@@ -187,6 +187,8 @@ class ExecutionAgent:
         asked = ReplaceSubmitted.caused_by(message, self.name, id_, **msgspec.structs.asdict(replace))
         if moves_away(asked, orders.get(id_), self._portfolio):
             return refused_change(asked, message, "stop_moves_away", orders)
+        if is_dearer(asked, orders.get(id_)):
+            return refused_change(asked, message, "dearer_than_released", orders)
         return asked
 
     def _cancel(self, message: Message, entries: tuple[str, ...], reason: str) -> list[Message]:

@@ -207,6 +207,8 @@ def _submitted(state: ExecutionState, message: OrderSubmitted, config: Execution
         reduce_only=order.reduce_only,
         exit_ids=exit_ids,
         strategy=order.strategy,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
     )
     exits = state.exits
     if exit_ids:

@@ -1,4 +1,4 @@
-"""Protective stops that ARIA wants nearer. A stop never moves away from the market."""
+"""What a replacement may not do: move a protective stop away from the market, or make an order dearer than released."""
 
 from __future__ import annotations
 
@@ -42,6 +42,17 @@ def moves_away(asked: ReplaceSubmitted, order: TrackedOrder | None, portfolio: P
         and stop.role == "stop_loss"
         and (asked.quantity < stop.quantity or (wanted is not None and is_nearer(stop.price, wanted, stop.side.sign)))
         for stop in portfolio.exits(order.account, order.instrument)
+    )
+
+
+def is_dearer(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
+    """Whether a replace would let an order that may open trade at a worse price than its gates have judged."""
+    if order is None or order.reduce_only:
+        return False
+    pairs = ((asked.limit_price, order.limit_price), (asked.stop_price, order.stop_price))
+    return any(
+        wanted is not None and released is not None and (wanted - released) * order.side.sign > 0
+        for wanted, released in pairs
     )
 
 

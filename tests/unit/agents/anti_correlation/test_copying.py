@@ -60,6 +60,12 @@ def test_an_account_with_too_few_entries_has_no_share(own: int, share: str) -> N
     assert likeness(second, first, CONFIG).share == Decimal(share)
 
 
+def test_a_share_is_on_a_grid_of_four_decimals() -> None:
+    first = (entry(100, "a"), entry(9000, "b"), entry(8000, "c"))
+    second = (entry(100, "d"), entry(5000, "e"), entry(4000, "f"))
+    assert str(likeness(first, second, CONFIG).share) == "0.3333"
+
+
 def test_nothing_is_no_likeness() -> None:
     assert likeness((), (), CONFIG) == (Decimal(0), ())
 
@@ -156,6 +162,17 @@ def test_nothing_is_told_within_one_end_of_bars_or_in_another_timeframe() -> Non
     desk.pass_seconds(300)
     assert agent.handle(desk.bar("GBPUSD", "1", timeframe=Timeframe.M1)) == []
     assert [type(each) for each in agent.handle(desk.bar("GBPUSD", "1", timeframe=Timeframe.M5))] == [m.CopyTradingSeen]
+
+
+def test_every_pair_is_told_apart() -> None:
+    desk = Desk(make_account("beta"), make_account("alpha"), make_account("gamma"))
+    agent = make_agent(desk, copy_entries_min="1")
+    for account in ("alpha", "beta", "gamma"):
+        release(desk, agent, account, f"{account}-alone")
+    said = [each for each in end_of_bar(desk, agent) if isinstance(each, m.CopyTradingSeen)]
+    assert [each.accounts for each in said] == [("alpha", "beta"), ("alpha", "gamma"), ("beta", "gamma")]
+    assert len({each.message_id for each in said}) == 3
+    assert {each.owner for each in said} == {"owner"}
 
 
 def test_accounts_of_different_owners_are_not_compared() -> None:

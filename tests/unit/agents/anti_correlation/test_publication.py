@@ -47,6 +47,16 @@ def test_it_is_told_by_the_first_bar_of_a_later_end_and_of_what_was_known_before
     assert m.decode(m.encode(said)) == said
 
 
+def test_the_bets_of_what_is_held_are_told_with_it() -> None:
+    desk, agent = publishing()
+    for number in range(4):
+        close_bars(desk, agent, number, "EURUSD", "GBPUSD")
+    desk.hold("EURUSD", Side.BUY, "1000", "1")
+    [[said]] = close_bars(desk, agent, 4, "GBPUSD")
+    assert isinstance(said, m.CorrelationsMeasured)
+    assert said.effective_bets == 1
+
+
 @pytest.mark.parametrize(("every", "told"), [("1", [4, 5, 6, 7, 8, 9]), ("4", [4, 8]), ("5", [5]), ("6", [6])])
 def test_it_is_told_once_in_so_many_ends(every: str, told: list[int]) -> None:
     desk, agent = publishing(publish_every_bars=every)

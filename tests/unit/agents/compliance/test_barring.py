@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.agents.compliance.court import CONFIG_HASH, LENIENT, NO_NEWS, STRICT, Court, book_with, soft
-from tests.unit.agents.desk import ALWAYS_OPEN, START_NS, Desk, make_account, make_instrument
+from tests.unit.agents.compliance.court import LENIENT, NO_NEWS, STRICT, Court, book_with, soft
+from tests.unit.agents.desk import ALWAYS_OPEN, CONFIG_HASH, START_NS, Desk, make_account, make_instrument
 from tmt import messages as m
 from tmt.agents.compliance import ComplianceAgent
 from tmt.agents.compliance.conduct_rules import Sessions
@@ -21,6 +21,7 @@ from tmt.market.bar import Timeframe
 SECOND_NS = 10**9
 MINUTE = 60
 BEGIN = 400  # seconds from 22:13:20 UTC, where the desk of these tests begins, to the figures at 22:20
+NOON = 49_600  # and to noon of the next day
 WEEKLY = SessionHours(time_zone="UTC", open=("mon 00:00 - fri 21:00",), day_starts_at="00:00")
 FRIDAY_20_30 = 253_000  # seconds from the beginning
 FLAT = Sessions(id="week", hard=True, flat_before_weekly_close_minutes=30)
@@ -31,8 +32,7 @@ def blackout(before: int = 2, after: int = 3, **changes: Any) -> NewsBlackout:
     return NewsBlackout(minutes_before=before, minutes_after=after, **rule)
 
 
-def figures(*currencies: str, impact: Impact = Impact.HIGH) -> NewsCalendar:
-    at = "2023-11-14 22:20 UTC"
+def figures(*currencies: str, impact: Impact = Impact.HIGH, at: str = "2023-11-14 22:20 UTC") -> NewsCalendar:
     return NewsCalendar(
         events=tuple(NewsEvent(at=at, currency=each, impact=impact, title="figures") for each in currencies)
     )
@@ -165,12 +165,11 @@ def test_one_minute_is_enough_to_bar() -> None:
 
 @pytest.mark.parametrize(("timeframe", "minutes"), [(Timeframe.M5, 5), (Timeframe.H1, 60)])
 def test_longer_bars_look_further_ahead(timeframe: Timeframe, minutes: int) -> None:
-    court = court_with(blackout(60), news=figures("GBP"))  # no bar of GBPUSD has been heard
-    court.desk.now_ns -= 3 * 3600 * SECOND_NS
-    works(court, "GBPUSD")
-    begins = BEGIN - 60 * MINUTE
-    assert at(court, begins - minutes * MINUTE - 1, "GBPUSD", timeframe) == []
-    assert len(at(court, begins - minutes * MINUTE, "GBPUSD", timeframe)) == 1
+    court = court_with(blackout(), news=figures("GBP", at="2023-11-15 12:00 UTC"))
+    works(court, "GBPUSD")  # no bar of GBPUSD has been heard
+    last = NOON - (2 + minutes) * MINUTE
+    assert at(court, last - 1, "GBPUSD", timeframe) == []
+    assert len(at(court, last, "GBPUSD", timeframe)) == 1
 
 
 def test_only_the_shortest_bars_of_an_instrument_count() -> None:

@@ -1,6 +1,7 @@
 """Does surveillance find what it should, at its limits and no sooner, once, within its memory, and nothing else?"""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -401,6 +402,60 @@ def test_an_order_as_old_as_the_window_no_longer_counts(seconds: float, flagged:
     assert bool(flow.after(seconds).look()) is flagged
 
 
+def crossed_flow() -> Flow:
+    flow = Flow()
+    flow.place(SELL, "1.1")
+    flow.after(1).place(BUY, "1.1", account="beta")
+    return flow
+
+
+def washed() -> Flow:
+    flow = Flow()
+    for number in range(2):
+        flow.trade(BUY, priced(number))
+        flow.trade(SELL, priced(number))
+    return flow
+
+
+def layered() -> Flow:
+    flow = Flow()
+    layers(flow, 4)
+    return flow
+
+
+def ignited() -> Flow:
+    flow = Flow()
+    pushed(flow)
+    flow.trade(SELL, priced(9), "4000")
+    return flow
+
+
+def ran_away() -> Flow:
+    flow = Flow()
+    run_on(flow, 101)
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("flow", "detector", "detail"),
+    [
+        (crossed_flow, "self_crossing", "own orders could have met one another"),
+        (washed, "wash", "bought and sold alike, with nothing gained but volume"),
+        (layered, "layering", "4 buy orders were withdrawn unfilled while the other side filled"),
+        (
+            ignited,
+            "momentum_ignition",
+            "4 orders took on the buy side, and what followed was turned round at a profit",
+        ),
+        (ran_away, "order_rate", "wyckoff submitted 101 orders within 60 seconds"),
+    ],
+)
+def test_a_finding_says_in_a_sentence_what_was_seen(flow: Callable[[], Flow], detector: str, detail: str) -> None:
+    found = only(flow().after(10).look())
+    assert (found.detector, found.unit, found.detail) == (detector, "count", detail)
+    assert found.suspends is (detector == "order_rate")
+
+
 # Minimum hold
 
 HELD = MinimumHold(id="hold", hard=False, seconds=5)
@@ -423,7 +478,7 @@ def test_a_short_trip_is_named_and_measured() -> None:
     assert isinstance(flag, m.ConductFlagged)
     assert told(flag.detector, flag.measured, flag.limit, flag.unit) == ("minimum_hold", Decimal("1.5"), 5, "seconds")
     assert (flag.accounts, flag.instrument, flag.evidence) == (("alpha",), "EURUSD", (flag.causation_id,))
-    assert not flag.suspends
+    assert (flag.detail, flag.suspends) == ("a round trip was ended by choice after 1.500000000 seconds", False)
 
 
 def test_a_stop_loss_is_no_choice_and_a_book_without_the_rule_looks_for_nothing() -> None:

@@ -349,3 +349,23 @@ def test_suspensions_survive_a_snapshot() -> None:
     other = ComplianceAgent(STRICT, court.desk.portfolio, CONFIG_HASH, {}, NO_NEWS)
     other.state = msgspec.json.decode(saved, type=type(court.agent.state), dec_hook=decode_hook)
     assert other.state == court.agent.state
+
+
+def test_a_suspension_of_an_account_without_a_book_lasts_until_a_person_ends_it() -> None:
+    desk = Desk(make_account("alpha"), make_account("beta", rule_book="absent"))
+    court = Court(book_with(DAILY), desk=desk)
+    by_rule: dict[str, Any] = {"rule": "daily", "measured": Decimal(2), "limit": Decimal(1), "unit": "fraction"}
+    for name in ("alpha", "beta", "nobody"):
+        court.tell(court.desk.make(m.AccountSuspended, account=name, **by_rule))
+    found = court.agent.state.suspensions
+    assert {name: one.until_day_turns for name, one in found.items()} == {"alpha": True, "beta": False, "nobody": False}
+    assert {one.since_ns for one in found.values()} == {court.desk.now_ns}
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+def test_a_suspension_that_stands_goes_on_closing_or_not(flatten: bool) -> None:
+    court = suspended(msgspec.structs.replace(FALL, flatten=flatten))
+    at(court, "510")
+    [said] = ask(court, role="trader")
+    assert isinstance(said, m.AccountSuspended)
+    assert (said.rule, said.flatten) == ("fall", flatten)

@@ -215,3 +215,13 @@ def test_a_replace_carries_every_field_asked_for(name: str, sent: int) -> None:
     assert isinstance(replace, ReplaceSubmitted)
     assert (replace.client_order_id, replace.quantity) == (id_, Decimal(sent))
     assert (replace.limit_price, replace.stop_price) == (Decimal(97), Decimal(96))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_fill_that_comes_twice_is_told_as_such_before_and_after_the_end(ended: bool) -> None:
+    desk = Desk()
+    name = desk.release("a")
+    desk.venue(OrderAccepted, name)
+    fill = {"fill_id": "x", "quantity": Decimal(10 if ended else 4), "remaining": Decimal(0 if ended else 6)}
+    assert desk.venue(OrderFilled, name, **fill) == []
+    assert detail(desk.venue(OrderFilled, name, **fill)) == f"fill x of order {name} came twice"

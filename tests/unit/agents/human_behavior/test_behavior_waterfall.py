@@ -45,7 +45,8 @@ def experienced() -> Floor:
     floor.desk.mark("EURUSD", "1.0999", "1.1000")
     for seconds, realised in ((100, "100"), (140, "100"), (400, "-100"), (401, "-100")):
         opened_at_ns = floor.desk.now_ns - seconds * 10**9
-        floor.close(realised, after_seconds=30, opened_at_ns=opened_at_ns, risk="150", quantity=Decimal(10000))
+        # All that is staked beside the second order: 36,000 held without a stop, 360 and 132 on their way.
+        floor.close(realised, after_seconds=30, opened_at_ns=opened_at_ns, risk="24475", quantity=Decimal(10000))
     floor.desk.pass_seconds(50)
     return floor
 
@@ -95,7 +96,7 @@ def test_an_order_after_losses_is_cut_rule_by_rule() -> None:
         ("fat_finger_price", "0.01", "0.05", "fraction", "pass", "24000", False),
         ("fat_finger_quantity", "1.846154", "10", "ratio", "pass", "24000", False),
         ("notional_echo", "0.269452", "11", "ratio", "pass", "24000", False),
-        ("size_after_loss", "1.76", "1.5", "ratio", "reduce", "20000", False),
+        ("size_after_loss", "1.501777", "1.5", "ratio", "reduce", "20000", False),
         ("averaging_down", "3.4", "3.1", "ratio", "reduce", "15000", False),
         ("disposition", "3.3375", "3", "ratio", "reduce", "12000", False),
         ("participation", "0.12", "0.1", "fraction", "warn", "12000", False),
@@ -153,3 +154,14 @@ def test_an_untagged_order_shows_what_it_names() -> None:
     assert isinstance(answer, m.OrderDenied)
     assert (answer.reason, answer.gate) == ("untagged", "human_behavior")
     assert answer.detail == "the order names strategy 'wyckoff' and person '': it needs both"
+
+
+def test_unknown_equity_is_named() -> None:
+    floor = Floor()
+    floor.desk.hold("USDJPY", Side.BUY, "1000", "100")
+    floor.desk.portfolio.state.marks.pop("USDJPY")
+    floor.desk.portfolio._equity.clear()
+    answer = floor.buy("1000")
+    assert isinstance(answer, m.OrderDenied)
+    assert answer.detail == "the equity of alpha is not known"
+    assert waterfall(answer)[-1] == ("no_equity", "0", "1", "count", "deny", "1000", True)
