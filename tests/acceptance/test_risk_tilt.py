@@ -114,7 +114,6 @@ def test_a_martingale_in_another_instrument_is_one_as_well(day: TradingDay) -> N
     day.ends()
 
 
-@pytest.mark.xfail(strict=True, reason="size_after_loss is measured order by order")
 def test_a_martingale_in_several_orders_is_one_as_well(day: TradingDay) -> None:
     loses(day)
     day.minutes(2)
@@ -167,7 +166,6 @@ def test_the_same_order_twice_within_five_seconds_is_a_slip(day: TradingDay) -> 
     day.ends()
 
 
-@pytest.mark.xfail(strict=True, reason="ARIA cuts what was asked for before the behaviour gate hears of it")
 @pytest.mark.parametrize("quantity", ["50000", "101"])
 def test_an_amount_of_money_typed_as_a_quantity_is_refused_and_not_cut_to_fit(day: TradingDay, quantity: str) -> None:
     slip = day.denial(day.buys(quantity, "BTCUSD", stop="49000"))

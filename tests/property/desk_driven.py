@@ -361,7 +361,16 @@ class DrivenDesk:
         if stop is not None and asked.stop_price is not None:
             assert (asked.stop_price - stop.price) * stop.side.sign <= ZERO, "a stop moved away"
         known = self.books.open_orders.get(self.books.sent.get(asked.client_order_id, ""))
-        assert known is None or asked.quantity <= known.order.quantity, "a replace added"
+        if known is None:
+            return
+        assert asked.quantity <= known.order.quantity, "a replace added"
+        released = self._stages[known.order.order_id].order
+        for wanted, judged in (
+            (asked.limit_price, released.limit_price),
+            (asked.stop_price, released.stop_price),
+        ):
+            dearer = wanted is not None and judged is not None and (wanted - judged) * released.side.sign > ZERO
+            assert released.reduce_only or not dearer, "a replace made an entry dearer than its gates judged"
 
     def _ended_once(self) -> None:
         for order_id in self._stages:

@@ -55,12 +55,13 @@ class FatFinger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What is taken for a slip of the hand.
 
     Attributes:
-        orders_remembered: newest entries of one account in one instrument whose median quantity is the measure.
+        orders_remembered: newest entries of one account in one instrument; the median of what they asked for is the
+            measure.
         orders_min: entries there must have been before quantities are compared.
-        quantity_ratio_max: largest quantity as a multiple of that median.
+        quantity_ratio_max: largest quantity asked for, as a multiple of that median.
         price_fraction_max: furthest limit or stop price from the quote, as a fraction of the quote.
-        notional_ratio_max: largest notional as a multiple of the account's equity: beyond it, an amount of money was
-            probably typed where a quantity belongs.
+        notional_ratio_max: largest notional asked for, as a multiple of the account's equity: beyond it, an amount of
+            money was probably typed where a quantity belongs.
         duplicate_seconds: for how long an order may not be asked for again under another id with the same account,
             instrument, side, type, quantity and prices; one exactly that long after passes.
     """
@@ -89,8 +90,8 @@ class Chasing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How much may be staked to win a loss back. What is above is cut off.
 
     Attributes:
-        size_after_loss_ratio_max: risk of an order in a run of losses, as a multiple of the risk of the run's first
-            losing trade.
+        size_after_loss_ratio_max: risk of an order in a run of losses, with that of all that the account holds and
+            works, as a multiple of the risk of the run's first losing trade.
         averaging_down_ratio_max: size up to which a position may be added to at a worse price than its own mean, as a
             multiple of the order that opened it, with what is on its way.
     """

@@ -7,11 +7,23 @@ import pytest
 
 from tests.unit.agents.anti_correlation.judging import QUOTE, check, judge, quantity, reason, rules
 from tests.unit.agents.anti_correlation.moves import correlated, make_agent, make_desk
-from tests.unit.agents.desk import EURUSD, GBPUSD, SPY, USDJPY, Desk, default_config, make_account, make_order
+from tests.unit.agents.desk import (
+    BTCUSD,
+    EURUSD,
+    GBPUSD,
+    SPY,
+    USDJPY,
+    Desk,
+    default_config,
+    make_account,
+    make_instrument,
+    make_order,
+)
 from tmt import messages as m
 from tmt.agents.anti_correlation import AntiCorrelationAgent, AntiCorrelationConfig, AntiCorrelationState, evolve
 from tmt.agents.anti_correlation.bets import alike
 from tmt.agents.anti_correlation.copying import Entry
+from tmt.domain.instrument import AssetClass
 from tmt.domain.money import decode_hook
 from tmt.domain.order import Side
 from tmt.market.bar import Timeframe
@@ -158,6 +170,13 @@ def test_looking_alike_is_judged_by_shared_legs_and_directions() -> None:
     assert not alike(EURUSD, USDJPY, 1)
     assert alike(SPY, SPY, 1)
     assert not alike(SPY, EURUSD, 1)
+    shares = make_instrument("QQQ", "", "USD", asset_class=AssetClass.EQUITY)
+    assert alike(SPY, shares, 1)
+    assert not alike(SPY, shares, -1)
+    assert not alike(SPY, make_instrument("GOLD", "", "USD", asset_class=AssetClass.METAL), 1)
+    coin = make_instrument("COIN", "", "USD", asset_class=AssetClass.CRYPTO)
+    assert not alike(coin, BTCUSD, 1)
+    assert not alike(BTCUSD, coin, 1)
 
 
 def test_closing_passes_where_nothing_can_be_valued() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from tests.unit.agents.anti_correlation.judging import QUOTE, check, judge, judge_order, quantity, reason, rules
 from tests.unit.agents.anti_correlation.moves import make_agent, make_desk
-from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
+from tests.unit.agents.desk import INSTRUMENTS, Desk, make_account, make_instrument, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.anti_correlation.bets import Bet
+from tmt.domain.money import divide
 from tmt.domain.order import Side
 
 
@@ -278,3 +279,19 @@ def test_a_waiting_order_on_the_other_side_makes_no_room() -> None:
     work(desk, Side.SELL, "90000", account="alpha", name="a")
     agent = make_agent(desk, unknown_correlation="pass", owner_gross_ratio_max="1")
     assert quantity(judge(desk, agent, quantity="40000")) == Decimal(20000)
+
+
+def test_worth_is_of_points_and_in_the_accounts_currency() -> None:
+    index = msgspec.structs.replace(
+        make_instrument("NIKKEI", "", "JPY", tick_size="1", lot_size="1"), point_value=Decimal(50)
+    )
+    desk = Desk(make_account("alpha", instruments=("NIKKEI",)), make_account("beta"), instruments=(*INSTRUMENTS, index))
+    desk.mark("USDJPY", "100")
+    desk.hold("NIKKEI", Side.BUY, "3", "20000", account="beta")
+    desk.mark("NIKKEI", "19990", "20010")
+    order = make_order("NIKKEI", Side.BUY, "4", make_quote("20000", "20020"), stop_loss="19000")
+    said = judge_order(desk, make_agent(desk), order)
+    # 3 x 10,000 USD, less 15 of unrealised loss in equity, and 4 x 10,010 at the price that the order takes.
+    equity = Decimal(200_000) - 15
+    for rule in ("currency_net.NIKKEI", "gross.owner", "gross.firm"):
+        assert check(said, rule).measured == divide(Decimal(70_040), equity, 6)

@@ -68,6 +68,8 @@ def make_desk() -> Desk:
     desk.hold("GBPUSD", Side.BUY, "20000", "1.25", stop="1.09")
     desk.mark("GBPUSD", "1.1", "1.1002")
     desk.mark("EURUSD", "1.1", "1.1001")
+    theirs = make_order("EURUSD", Side.SELL, "7000", QUOTE, stop_loss="1.2", account="beta", order_id="theirs")
+    desk.approve(m.OrderSized, theirs)
     for symbol, side, quantity, price, stop in (
         ("SPY", Side.BUY, "10", "400", "390"), ("EURUSD", Side.BUY, "3000", "1", "0.99"),
     ):  # fmt: skip

@@ -89,11 +89,11 @@ ALPHA, FEED, VENUE, SYSTEM = "account/alpha", "agent/instrument:EURUSD", "agent/
 LOST = "the circuit breaker did not answer for a while, and may have missed a reason to stop"
 CASES: list[tuple[Callable[[Hall], object], Told]] = [
     (lambda hall: hall.lose(6000), ("BreakerOpened", ALPHA, "daily_loss", "0.06", "0.05", "fraction", "cool_down",
-     "the daily_loss of alpha is a fraction of 0.06, beyond 0.05")),
+     "the daily_loss of alpha is a fraction of 0.060000000000, beyond 0.05")),
     (lambda hall: hall.lose(9000), ("BreakerOpened", ALPHA, "drawdown", "0.09", "0.08", "fraction", "person",
-     "the drawdown of alpha is a fraction of 0.09, beyond 0.08")),
+     "the drawdown of alpha is a fraction of 0.090000000000, beyond 0.08")),
     (lambda hall: hall.lose(4500), ("BreakerReduced", ALPHA, "daily_loss", "0.045", "0.04", "fraction", "cool_down",
-     "the daily_loss of alpha is a fraction of 0.045, beyond 0.040")),
+     "the daily_loss of alpha is a fraction of 0.045000000000, beyond 0.040")),
     (recover, ("BreakerClosed", ALPHA, "recovered", "0.01", "0.064", "fraction", "cool_down",
      "the losses of alpha are back within 0.064")),
     (lose_in_a_row, ("BreakerOpened", ALPHA, "consecutive_losses", "4", "3", "count", "cool_down",
@@ -135,7 +135,8 @@ def test_a_breaker_says_what_moved_it_with_every_number(move: Callable[[Hall], o
 
 def test_breakers_begin_closed_one_for_each_scope() -> None:
     assert [told(said) for said in Hall().said[:2]] == [
-        ("BreakerClosed", SYSTEM, "initialised", "0", "0", "count", "cool_down", "the system breaker of desk begins closed"),
+        ("BreakerClosed", SYSTEM, "initialised", "0", "0", "count", "cool_down",
+         "the system breaker of desk begins closed"),
         ("BreakerClosed", "agent/wyckoff", "initialised", "0", "0", "count", "cool_down",
          "the agent breaker of wyckoff begins closed"),
     ]  # fmt: skip
@@ -149,3 +150,11 @@ def test_a_stop_that_stays_says_so_when_something_else_would_end_it() -> None:
         limit=Decimal(0), unit="count", resumes_by="cool_down", detail="late",
     )  # fmt: skip
     assert told(hall.said[-1])[-1] == "instrument:EURUSD stays open by stale_feed"
+
+
+@pytest.mark.parametrize(("fees", "opens"), [("4.99", False), ("5", False), ("5.01", True)])
+def test_a_profit_that_the_fees_eat_is_a_loss(fees: str, opens: bool) -> None:
+    hall = Hall()
+    for _ in range(4):
+        hall.trade("5", fees=Decimal(fees))
+    assert (hall.said[-1].trigger == "consecutive_losses") is opens

@@ -180,7 +180,10 @@ def test_only_the_shortest_bars_of_an_instrument_count() -> None:
     assert len(at(court, BEGIN)) == 1
     assert len(at(court, BEGIN, timeframe=Timeframe.S1)) == 1, "shorter ones from now on"
     assert at(court, BEGIN) == []
-    assert court.agent.state.timeframes["EURUSD"] is Timeframe.S1
+    known = court.agent.state.timeframes
+    assert known == {"EURUSD": Timeframe.S1}
+    at(court, BEGIN, timeframe=Timeframe.S1)
+    assert court.agent.state.timeframes is known
 
 
 def test_each_instrument_has_its_own_bars() -> None:

@@ -15,6 +15,7 @@ from tests.unit.agents.execution.test_execution import (
     bracket,
     released,
 )
+from tmt.agents.execution import evolve
 from tmt.agents.execution.tracking import TrackedOrder
 from tmt.domain.identity import derive_id
 from tmt.domain.order import OrderState, Side
@@ -30,6 +31,7 @@ from tmt.messages import (
     OrderDenied,
     OrderExpired,
     OrderFilled,
+    OrderReconciled,
     OrderRejected,
     OrderReplaced,
     OrderTriggered,
@@ -101,7 +103,11 @@ def test_fills_are_remembered_with_what_they_filled() -> None:
     desk.venue(OrderFilled, name, fill_id="x", quantity=Decimal(4), remaining=Decimal(6))
     desk.venue(OrderFilled, name, fill_id="y", quantity=Decimal(1), remaining=Decimal(5))
     tracked = desk.agent.state.orders[name]
-    assert (tracked.state, tracked.filled, tracked.fill_ids) == (OrderState.PARTIALLY_FILLED, 5, ("x", "y"))
+    assert (tracked.state, tracked.filled, tracked.fill_ids) == (
+        OrderState.PARTIALLY_FILLED,
+        Decimal(5),
+        ("x", "y"),
+    )
 
 
 def test_exits_of_entries_that_never_answer_are_remembered_within_a_bound() -> None:
@@ -225,3 +231,11 @@ def test_a_fill_that_comes_twice_is_told_as_such_before_and_after_the_end(ended:
     fill = {"fill_id": "x", "quantity": Decimal(10 if ended else 4), "remaining": Decimal(0 if ended else 6)}
     assert desk.venue(OrderFilled, name, **fill) == []
     assert detail(desk.venue(OrderFilled, name, **fill)) == f"fill x of order {name} came twice"
+
+
+def test_a_repair_of_a_working_order_leaves_the_state_itself() -> None:
+    desk = Desk()
+    name = desk.release("a")
+    fields = {"order_id": "", "account": "ACC", "instrument": "TEST", "repair": "end_missed", "detail": ""}
+    repaired = OrderReconciled.root("reconciliation", NOW_NS, name, client_order_id=name, **fields)
+    assert evolve(desk.agent.state, repaired, CONFIG) is desk.agent.state

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.agents.desk import START_NS
-from tests.unit.agents.human_behavior.test_schedule import CONFIG, MINUTE_NS, NO_PROFILE, plan, profile, with_values
+from tests.unit.agents.human_behavior.floor import CONFIG
+from tests.unit.agents.human_behavior.test_schedule import MINUTE_NS, NO_PROFILE, plan, profile, with_values
 from tmt.agents.human_behavior.schedule import slices_wanted
 from tmt.agents.human_behavior.volume import Volumes
 from tmt.domain.identity import seeded_fraction

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.agents.desk import BTCUSD, Desk, make_account, make_instrument, make_order, make_quote
 from tests.unit.agents.human_behavior.floor import Floor, check_of, reason, shown, with_limits
+from tests.unit.core.samples import DENIED
 from tmt import messages as m
 from tmt.domain.order import Side
 
@@ -69,6 +70,7 @@ def test_the_first_loss_of_a_run_is_the_measure_so_the_ratio_cannot_compound() -
 
 def test_a_small_partial_fill_is_measured_by_the_order_it_was_part_of(floor: Floor) -> None:
     floor.release("10000")
+    floor.desk.say(m.OrderDenied, **{**DENIED, "order_id": "order-1"})  # what did not fill works no longer
     trip = floor.desk.close_trip(realised="-10", risk="10", quantity=Decimal(1000))
     floor.hear(msgspec.structs.replace(trip, order_id="order-1"))
     floor.desk.pass_seconds(60)
@@ -330,20 +332,20 @@ def test_the_part_that_closes_is_not_cut() -> None:
     assert answer.order.quantity == 8000
 
 
-def test_the_size_after_a_loss_is_shown_as_a_ratio(floor: Floor) -> None:
+@pytest.mark.parametrize(("quantity", "ratio", "outcome"), [("7000", "1.4", "pass"), ("8000", "1.6", "reduce")])
+def test_the_size_after_a_loss_is_shown_as_a_ratio(floor: Floor, quantity: str, ratio: str, outcome: str) -> None:
     floor.close("-100", risk="50")
-    assert shown(check_of(floor.buy("7000"), "size_after_loss")) == ("1.4", "1.5", "ratio", "pass", False)
-    assert shown(check_of(floor.buy("8000"), "size_after_loss")) == ("1.6", "1.5", "ratio", "reduce", False)
+    assert shown(check_of(floor.buy(quantity), "size_after_loss")) == (ratio, "1.5", "ratio", outcome, False)
 
 
-def test_after_a_loss_a_reversal_may_close_all_of_a_position(floor: Floor) -> None:
+@pytest.mark.parametrize(("quantity", "left"), [("20000", 20000), ("30000", 21000)])
+def test_after_a_loss_a_reversal_may_close_all_of_a_position(floor: Floor, quantity: str, left: int) -> None:
     floor.desk.hold("EURUSD", Side.SELL, "20000", "1.1")
     floor.desk.mark("EURUSD", "1.0999", "1.1000")
     floor.close("-10", risk="10")
-    answer = floor.buy("30000")
+    answer = floor.buy(quantity)
     assert isinstance(answer, m.BehaviourApproved)
-    assert answer.order.quantity == 21000  # 20,000 close; 10 USD at 0.0100 a unit are 1,000 units, one and a half
-    assert reason(floor.buy("20000")) == "approved"
+    assert answer.order.quantity == left  # 20,000 close; 10 USD at 0.0100 a unit are 1,000 units, one and a half
 
 
 def test_a_stop_at_the_entry_risks_nothing_and_passes(floor: Floor) -> None:
