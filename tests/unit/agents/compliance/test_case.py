@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.agents.compliance.court import Court, book_with, reason
-from tests.unit.agents.desk import Desk, make_account
+from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.compliance.conduct_rules import NoHedging
 from tmt.agents.compliance.rule_book import AnyRule
@@ -118,3 +118,16 @@ def test_an_order_above_the_ask_is_valued_at_its_price_and_other_instruments_at_
     court.work("GBPUSD", BUY, "1000", "1.0", stop="0.8")
     answer = court.buy("1000", limit=limit, stop_loss="1.0")
     assert (measured(answer, "size"), measured(answer, "gear")) == (Decimal(size), Decimal(gear))
+
+
+def test_what_works_in_an_instrument_or_quote_that_nobody_knows_is_named() -> None:
+    court = two_accounts(FALL)
+    court.desk.approve(m.OrderReleased, make_order("XXXYYY", BUY, "1", make_quote("1"), order_id="works"))
+    answer = court.buy("1000")
+    assert isinstance(answer, m.OrderDenied)
+    assert (answer.reason, answer.detail) == ("unknown_instrument", "'XXXYYY' is not an instrument of this desk")
+    other = two_accounts(GEAR)
+    other.desk.approve(m.OrderReleased, make_order("GBPUSD", BUY, "1000", make_quote("1"), order_id="works"))
+    answer = other.buy("1000")
+    assert isinstance(answer, m.OrderDenied)
+    assert (answer.reason, answer.detail) == ("no_mark", "no quote of GBPUSD is known")

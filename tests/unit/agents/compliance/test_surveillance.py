@@ -250,6 +250,20 @@ def test_only_a_fill_while_the_layers_stood_counts(when: str) -> None:
     assert flow.found() == []
 
 
+@pytest.mark.parametrize("when", ["first", "last"])
+def test_a_fill_at_the_first_or_the_last_moment_of_the_layers_counts(when: str) -> None:
+    flow = Flow()
+    if when == "first":
+        flow.trade(SELL, priced(0))
+    orders = [flow.place(BUY, priced(-20)) for _ in range(4)]
+    flow.after(1)
+    for order in orders:
+        flow.cancel(order)
+    if when == "last":
+        flow.trade(SELL, priced(0))
+    assert flow.found() == ["layering"]
+
+
 def test_an_order_that_filled_or_could_not_rest_is_no_layer() -> None:
     flow = Flow()
     orders = [flow.place(BUY, priced(-20)) for _ in range(3)]
@@ -312,6 +326,30 @@ def test_a_burst_is_short(every: float, found: list[str]) -> None:
     pushed(flow, 4, every=every)
     flow.trade(SELL, priced(9), "4000")
     assert flow.found() == found
+
+
+@pytest.mark.parametrize(("every", "found"), [(2.5, ["momentum_ignition"]), (2.501, [])])
+def test_a_burst_may_last_as_long_as_the_limit(every: float, found: list[str]) -> None:
+    flow = Flow(changed(momentum_ignition={"orders_max": 4}))
+    pushed(flow, 5, every=every)  # the fifth is 10 seconds after the first
+    flow.trade(SELL, priced(9), "5000")
+    assert flow.found() == found
+
+
+def test_what_fills_at_the_bursts_last_moment_turns_nothing_round() -> None:
+    flow = Flow()
+    pushed(flow, 4, every=0)
+    flow.trade(SELL, priced(9), "4000")
+    assert flow.found() == []
+
+
+def test_a_burst_is_found_after_a_fill_that_began_none() -> None:
+    flow = Flow()
+    flow.trade(BUY, priced(-5))
+    flow.after(20)
+    pushed(flow, 4)
+    flow.trade(SELL, priced(9), "4000")
+    assert flow.found() == ["momentum_ignition"]
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(59, ["momentum_ignition"]), (59.001, [])])

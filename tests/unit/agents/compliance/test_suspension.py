@@ -369,3 +369,13 @@ def test_a_suspension_that_stands_goes_on_closing_or_not(flatten: bool) -> None:
     [said] = ask(court, role="trader")
     assert isinstance(said, m.AccountSuspended)
     assert (said.rule, said.flatten) == ("fall", flatten)
+
+
+def test_a_bar_concerns_only_accounts_that_hold_something() -> None:
+    court = Court(book_with(FALL), desk=Desk(make_account("alpha"), make_account("beta")))
+    court.desk.hold("SPY", Side.BUY, "1000", "500", stop="495")
+    court.desk.hold("SPY", Side.SELL, "1000", "480")
+    court.desk.hold("SPY", Side.BUY, "1", "480", stop="470", account="beta")
+    assert at(court, "480") == []
+    court.desk.hold("SPY", Side.BUY, "1", "480", stop="470")
+    assert [each.account for each in at(court, "480") if isinstance(each, m.AccountSuspended)] == ["alpha"]
