@@ -27,6 +27,9 @@ from benchmarks.report import Report
 ROOT: Final = Path(__file__).parent.parent
 GATES: Final = ("aria", "anti_correlation", "human_behavior", "compliance", "circuit_breaker", "execution")
 NOT_MUTATED: Final = ("__init__.py", "agent.py", "config.py")
+UNTESTED: Final = (5, 33)
+"""Exit codes of mutmut for a mutant that no test reaches."""
+
 _MUTANT: Final = re.compile(r"(?P<function>.+)__mutmut_(?P<number>\d+|orig)")
 
 
@@ -136,7 +139,7 @@ def _read(mutated: Path, module: str, gate: str) -> tuple[Tally, Tally, list[Sur
         assert found is not None, key
         before, after = functions[f"{found['function']}__mutmut_orig"], functions[name]
         is_wording = _worded(before) == _worded(after)
-        killed = code is not None and code != 0
+        killed = code not in (None, 0, *UNTESTED)
         counts[is_wording][0] += killed
         counts[is_wording][1] += 1
         if not killed and not is_wording:
