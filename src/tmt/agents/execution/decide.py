@@ -301,9 +301,7 @@ def _has_fill(order: TrackedOrder | None, fill: OrderFilled) -> bool:
 def _with_fill(order: TrackedOrder, fill: OrderFilled) -> TrackedOrder:
     if _has_fill(order, fill):
         return order
-    return msgspec.structs.replace(
-        order, filled=order.filled + fill.quantity, fill_ids=(*order.fill_ids, fill.fill_id)
-    )
+    return msgspec.structs.replace(order, filled=order.filled + fill.quantity, fill_ids=(*order.fill_ids, fill.fill_id))
 
 
 _Value = TypeVar("_Value")
