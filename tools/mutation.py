@@ -4,7 +4,8 @@
 
 Each gate's decision modules (all but config.py, agent.py and __init__.py) are mutated by mutmut in a copy of the tree,
 and the gate's unit tests are run against each mutant. A mutant that changes nothing but the words of an explanation
-(a string, or a `detail`) is counted apart. Results go to benchmarks/results/mutation.json and .md.
+(a string, or a `detail`) is counted apart. Results go to benchmarks/results/mutation.json and .md; what these hold of
+the gates that are not named stays.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ NOT_MUTATED: Final = ("__init__.py", "agent.py", "config.py")
 UNTESTED: Final = (5, 33)
 """Exit codes of mutmut for a mutant that no test reaches."""
 
+KEPT: Final = ROOT / "benchmarks" / "results" / "mutation.json"
 _MUTANT: Final = re.compile(r"(?P<function>.+)__mutmut_(?P<number>\d+|orig)")
 
 
@@ -76,11 +78,8 @@ def main(arguments: list[str]) -> int:
                     lines.append(_line(gate, module.stem, decisions, words))
     for survivor in survivors if chosen.survivors else ():
         print(f"{survivor.module} {survivor.name}\n  {survivor.change}")
-    if not chosen.survivors and not chosen.gates:
-        _report(lines, survivors)
-    else:
-        for line in (*lines, _total(lines)):
-            print(line)
+    if not chosen.survivors:
+        _report(tuple(chosen.gates) or GATES, lines, [survivor._asdict() for survivor in survivors])
     return 0
 
 
@@ -197,13 +196,17 @@ def _total(lines: list[dict[str, Any]], gate: str = "all") -> dict[str, Any]:
     return _line(gate, "all", decisions, words)
 
 
-def _report(lines: list[dict[str, Any]], survivors: list[Survivor]) -> None:
+def _report(gates: tuple[str, ...], lines: list[dict[str, Any]], survivors: list[dict[str, Any]]) -> None:
+    known = json.loads(KEPT.read_text())["tables"] if KEPT.exists() else {}
+    lines += [line for line in known.get("By module", ()) if line["gate"] not in gates]
+    survivors += [each for each in known.get("Survivors", ()) if each["module"].partition("/")[0] not in gates]
+    lines.sort(key=lambda line: (GATES.index(line["gate"]), line["module"]))
     report = Report("mutation", "Mutation testing of the gates", __doc__.split("\n\n")[2], ("mutmut", "pytest"))
     totals = [_total([line for line in lines if line["gate"] == gate], gate) for gate in GATES]
-    report.add("By gate", [*totals, _total(lines)])
+    report.add("By gate", [*(total for total in totals if total["of"]), _total(lines)])
     report.add("By module", lines)
     if survivors:
-        report.add("Survivors", [survivor._asdict() for survivor in survivors])
+        report.add("Survivors", sorted(survivors, key=lambda each: (each["module"], each["name"])))
     report.write()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tmt.domain.money import ZERO
+from tmt.domain.order import OrderType
 from tmt.domain.position import Position
 from tmt.domain.stop import StopScope
 from tmt.projections.portfolio import Portfolio
@@ -35,6 +37,12 @@ def _strategy(portfolio: Portfolio, position: Position) -> str:
 
 
 def is_closing(portfolio: Portfolio, position: Position) -> bool:
-    """Whether an order works that only shrinks the position, exits of brackets aside."""
-    working = portfolio.working(position.account)
-    return any(each.order.reduce_only and each.order.instrument == position.instrument for each in working)
+    """Whether an order works that closes the whole position at the market: what rests at a price may never fill."""
+    return any(
+        each.order.reduce_only
+        and each.order.type is OrderType.MARKET
+        and each.order.instrument == position.instrument
+        and each.order.side.sign * position.quantity < ZERO
+        and each.remaining >= abs(position.quantity)
+        for each in portfolio.working(position.account)
+    )

@@ -1,11 +1,14 @@
 """Which positions a stop's scope reaches, and whether one is being closed."""
 
+from decimal import Decimal
+from typing import Any
+
 import msgspec
 import pytest
 
 from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tmt import messages as m
-from tmt.domain.order import Side
+from tmt.domain.order import OrderType, Side
 from tmt.domain.stop import EVERYTHING, ScopeKind, StopScope
 from tmt.projections.reach import covers, is_closing, positions_in, venue_of
 
@@ -71,3 +74,20 @@ def test_a_position_is_being_closed_by_a_reduce_only_order_of_its_own(
     desk.approve(m.OrderSized, order)
     position = desk.portfolio.position("alpha", "EURUSD")
     assert is_closing(desk.portfolio, position) is closing
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "changes", "closing"),
+    [
+        (Side.SELL, "1000", {}, True),
+        (Side.SELL, "999", {}, False),
+        (Side.BUY, "1000", {}, False),
+        (Side.SELL, "1000", {"type": OrderType.LIMIT, "limit_price": Decimal(200)}, False),
+    ],
+)
+def test_only_an_order_at_the_market_for_all_of_it_closes_a_position(
+    side: Side, quantity: str, changes: dict[str, Any], closing: bool, desk: Desk
+) -> None:
+    order = make_order("EURUSD", side, quantity, make_quote("100"), account="alpha", reduce_only=True, order_id="close")
+    desk.approve(m.OrderSized, msgspec.structs.replace(order, **changes))
+    assert is_closing(desk.portfolio, desk.portfolio.position("alpha", "EURUSD")) is closing

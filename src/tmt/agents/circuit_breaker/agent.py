@@ -47,6 +47,7 @@ class CircuitBreakerAgent:
         m.AccountReinstated,
         m.InvariantBroken,
         m.OrderSubmitted,
+        m.ScheduleEnded,
         *m.VENUE_EVENTS,
         m.PositionClosed,
     )

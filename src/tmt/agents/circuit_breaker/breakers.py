@@ -119,6 +119,10 @@ def evolve(
             return _changed(state, key, _after(before, message)) if _takes_effect(before, message) else state
         case m.OrderReleased() if not shrinks_position(message.order, portfolio):
             return _tried(state, message.order, portfolio)
+        case m.OrderSubmitted(order=order) if order.parent_id:
+            return _each_trial(state, lambda trial: _sliced(trial, order))
+        case m.ScheduleEnded(filled=filled) if filled == ZERO:
+            return _each_trial(state, lambda trial: None if trial.order_id == message.order_id else trial)
         case m.OrderAccepted():
             return _answered(state, message)
         case m.OrderFilled():
@@ -246,6 +250,13 @@ def _each_trial(state: CircuitBreakerState, change: Callable[[Trial], Trial | No
             trials = tuple(trial for trial in changed if trial is not None)
             state = _changed(state, key, msgspec.structs.replace(breaker, trials=trials))
     return state
+
+
+def _sliced(trial: Trial, child: Order) -> Trial:
+    """A slice stands for its parent: its answer tries a venue, and its position everything else."""
+    if trial.order_id != child.parent_id:
+        return trial
+    return msgspec.structs.replace(trial, **({"order_id": child.order_id} if trial.venue else {"filled": True}))
 
 
 def _filled(trial: Trial, order_id: str) -> Trial:

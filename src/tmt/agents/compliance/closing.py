@@ -12,7 +12,7 @@ from tmt.agents.compliance.rule_book import RuleBook
 from tmt.agents.compliance.suspension import Suspensions
 from tmt.domain.account import Account
 from tmt.domain.money import ONE, ZERO, Exact
-from tmt.domain.order import Quote, Side
+from tmt.domain.order import OrderType, Quote, Side
 from tmt.domain.position import Position
 from tmt.messages import BarClosed, OrderFilled
 from tmt.projections.portfolio import Portfolio
@@ -86,7 +86,10 @@ def _closed(
         (
             each.remaining
             for each in portfolio.working(account)
-            if each.order.instrument == symbol and each.order.reduce_only and each.order.side is side
+            if each.order.instrument == symbol
+            and each.order.reduce_only
+            and each.order.side is side
+            and each.order.type is OrderType.MARKET  # what rests at a price may never fill
         ),
         ZERO,
     )

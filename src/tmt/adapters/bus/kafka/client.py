@@ -159,7 +159,12 @@ class Sender:
 
     def poll(self) -> None:
         """Serve delivery reports."""
-        self._producer.poll(0)
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:
+            if not _is_fatal(error.args[0]):
+                raise unavailable(self._config, error) from error
+            self._is_over = True
         self._renew_if_over()
 
     def flush(self, seconds: float) -> int:
