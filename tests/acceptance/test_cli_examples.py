@@ -27,7 +27,7 @@ SERVED = {entry.name for entry in SEVERAL} - {"parity"}
 """Commands that need servers: see test_cli_several.py."""
 EXAMPLES = [(entry.name, each) for entry in COMMANDS if entry.name not in SERVED for each in entry.examples]
 RESULTS = {entry.name: entry.result for entry in COMMANDS}
-FINDS_NOTHING = {"why": 7, "admin key revoke": 3}
+FINDS_NOTHING = {"why": 7, "breakers": 7, "admin key revoke": 3}
 """The id of these examples is in nothing that a test makes."""
 
 

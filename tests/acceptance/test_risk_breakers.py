@@ -16,6 +16,7 @@ LOSSES = (
     "circuit_breaker.account.consecutive_losses_max=2",
     "human_behavior.cool_down.losses_in_a_row=100",
     "human_behavior.cool_down.revenge_seconds=1",
+    "human_behavior.chasing.size_after_loss_ratio_max=1000",
 )
 RESTARTS = {"never": None, "cleanly": True, "by a power cut": False}
 

@@ -53,7 +53,7 @@ def expected_hashes(folder: Path, rounds: int) -> tuple[bytes, bytes]:
     desk = make_desk(folder / "alone")
     desk.start()
     trade(desk, range(rounds))
-    assert desk.runner.counts["OrderFilled"] >= 2
+    assert desk.runner.counts["OrderFilled"] >= 1
     found = hashes(desk)
     desk.close()
     return found

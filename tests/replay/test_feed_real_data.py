@@ -65,7 +65,7 @@ def test_euro_hours_open_and_close_with_the_session_in_summer_and_winter(test_da
     assert {day[5:] for day in outside} == {"12-25", "01-01"}
     assert max(outside) == "2009-12-25"
     assert (len(outside), len(opens)) == (44, 74_440)
-    assert found.gaps == 29
+    assert found.gaps == 23
 
 
 def test_the_calendar_explains_every_gap_of_23_years_but_one(test_data: Path) -> None:
