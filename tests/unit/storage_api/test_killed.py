@@ -133,6 +133,6 @@ def test_killed_at_random_while_the_log_grows_nothing_is_lost_or_doubled(tmp_pat
     assert reached == sorted(set(reached)), f"each one went on where the former was killed; seed {seed}"
     assert any(behind), "none was killed while it was writing"
     in_series, in_records, found = finish(book, store)
-    assert 0 < in_series <= head
+    assert in_series <= head  # the first batch may not have been stored when the last kill came
     assert in_records == reached[-1]
     assert found == finish(book, tmp_path / "undisturbed")[2], f"seed {seed}"
