@@ -36,7 +36,8 @@ BOOKS: Final = tuple(
 METHOD: Final = (
     "Each data set is replayed through the whole desk (eight agents, paper venue, SQLite log) once a rule book. A"
     " rule's row counts the orders that it let pass after a measurement, warned of, cut, or refused. R is the money a"
-    " trade risked at its first stop; net R is the sum over round trips after fees."
+    " trade risked at its first stop; net R is the sum over round trips after fees. The BTCUSD minutes are single days"
+    " months apart: what is held into such a gap leaves at the first price after it, however far from its stop."
 )
 
 
