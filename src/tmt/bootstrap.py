@@ -196,14 +196,18 @@ class Desk:
 
         A position may come after the stop, by an entry that filled before its cancel; and a proposal may be refused.
         Where every message is durable by itself, a crash may have come between a stop and its proposals. Nothing is
-        proposed while a gate is lost, which would deny it.
+        proposed while a gate is lost, which would deny it, or while the market is closed, whose venue would refuse it.
         """
         if self.runner.lost & GATES:
             return
         for stop in [each for each in self.runner.watch.state.stops if each.level.flattens]:
             for position in positions_in(stop.scope, self.portfolio):
-                if not is_closing(self.portfolio, position):
+                if not is_closing(self.portfolio, position) and self._trades(position.instrument):
                     self._propose_closing(stop, position)
+
+    def _trades(self, symbol: str) -> bool:
+        instrument = self.portfolio.instrument(symbol)
+        return instrument is not None and instrument.session.is_open(self.runner.timeline.now_ns)
 
     def _propose_closing(self, stop: m.StopTrading, position: Position) -> None:
         # They pass the gates like any other order.

@@ -20,6 +20,7 @@ from tests.acceptance.trading_day import (
 )
 from tmt import messages as m
 from tmt.domain.order import OrderType
+from tmt.domain.stop import StopLevel
 
 GERMAN_INDEX = (
     "{symbol: DAX, asset_class: index, base_currency: '', quote_currency: USD, tick_size: 0.1, price_quantum: 0.1, "
@@ -119,4 +120,22 @@ def test_the_next_session_opens_at_its_own_time(tmp_path: Path, weekend: Weekend
     day.quotes()
     day.minutes(1)
     day.released(asks(day, weekend, 1))
+    day.ends()
+
+
+@each_weekend
+def test_a_flatten_over_the_weekend_closes_when_the_market_opens(tmp_path: Path, weekend: Weekend) -> None:
+    day = friday(tmp_path / "book", weekend, "default")
+    day.minutes(38)
+    day.passes_to(moment(weekend.closes) + MINUTE_NS)
+    day.stops(StopLevel.FLATTEN)
+    day.passes_to(moment(weekend.opens) - SECOND_NS)
+    assert day.said(m.StopCompleted) == [], "nothing is tried while the market is closed"
+    assert day.held(weekend.symbol) != 0
+    day.passes_to(moment(weekend.opens))
+    day.quotes()
+    day.minutes(1)
+    assert day.held(weekend.symbol) == 0
+    [completed] = day.said(m.StopCompleted)
+    assert (completed.positions_closed, completed.positions_open) == ((f"alpha/{weekend.symbol}",), ())
     day.ends()

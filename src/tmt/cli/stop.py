@@ -323,7 +323,7 @@ def _answered(
         return ExitCode.UNAVAILABLE
     if isinstance(command, m.ResumeTrading) and not any(_may_have_lifted(entry) for entry in entries):
         return ExitCode.NOTHING_FOUND
-    return ExitCode.OK
+    return ExitCode.UNAVAILABLE if any(entry.positions_open for entry in entries) else ExitCode.OK
 
 
 def _may_have_lifted(entry: BookCommanded) -> bool:
@@ -345,6 +345,8 @@ def _lines(command: str, entry: BookCommanded) -> list[str]:
         lines.append(f"  completed: {entry.cancelled} orders cancelled{before}{closed}")
     elif entry.cancels:
         lines.append(f"  {entry.cancels} cancels asked for, not all answered yet")
+    elif command == "StopTrading" and entry.event is not None and not entry.closing_orders:
+        lines.append("  not completed yet; a position of a closed market is closed once it opens")
     lines += [f"  STILL OPEN: {each}" for each in entry.positions_open]
     lines += [f"  NOT LIFTED: {each}" for each in entry.refused]
     for each in entry.lifted:

@@ -232,6 +232,8 @@ def test_what_waits_and_what_is_lifted_is_told_in_words() -> None:
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [
+        ({}, ["  not completed yet; a position of a closed market is closed once it opens"]),
+        ({"event": None}, []),
         ({"cancels": 2}, ["  2 cancels asked for, not all answered yet"]),
         ({"cancels": 2, "completed": True, "cancelled": 2}, ["  completed: 2 orders cancelled"]),
         (
