@@ -134,17 +134,22 @@ class Waterfall:
 
     def denies_too_small(self, instrument: Instrument, price: Decimal) -> Deny | None:
         """Refuse what is left when it is below the instrument's smallest quantity or notional, else None."""
+        too_small = f"is below the smallest order of {instrument.symbol}{self._cut_by()}"
         if self.quantity < instrument.quantity_min:
-            detail = f"{self.quantity} is below the smallest order of {instrument.symbol}"
+            detail = f"{self.quantity} {too_small}"
             limit = instrument.quantity_min
             return self.denies("below_minimum_quantity", self.quantity, limit, "units", detail=detail, at_least=True)
         notional, limit = instrument.notional(self.quantity, price), instrument.notional_min
         if notional < limit:
-            detail = f"{notional} {instrument.quote_currency} is below the smallest order of {instrument.symbol}"
+            detail = f"{notional} {instrument.quote_currency} {too_small}"
             return self.denies(
                 "below_minimum_notional", notional, limit, instrument.quote_currency, detail=detail, at_least=True
             )
         return None
+
+    def _cut_by(self) -> str:
+        cuts = [check.rule for check in self._checks if check.outcome == "reduce"]
+        return f": {cuts[-1]} left no more" if cuts else ""
 
     def approves(self, order: Order) -> Approve:
         """Let the order pass with the quantity left, which must not be above what it came with."""

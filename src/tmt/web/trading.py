@@ -274,13 +274,14 @@ async def _occasion(desk: TradedDesk) -> str:
 
 
 def _commanded(taken: Taken, *, lifts: bool = False) -> Commanded:
-    turned = [each for each in taken.answers if isinstance(each, m.BreakerTransition)]
+    said = [each for each in taken.answers if isinstance(each, m.BreakerTransition)]
+    refused = [each for each in said if lifts and _stands(each, taken.message_id)]
     return Commanded(
         message_id=taken.message_id,
         position=taken.position,
         repeated=taken.repeated,
-        breakers=tuple(f"{each.tier}/{each.scope}" for each in turned),
-        refused=tuple(each.detail for each in turned if lifts and _stands(each, taken.message_id)),
+        breakers=tuple(f"{each.tier}/{each.scope}" for each in said if each not in refused),
+        refused=tuple(each.detail for each in refused),
         cancelling=sum(isinstance(each, m.CancelSubmitted) for each in taken.answers),
     )
 

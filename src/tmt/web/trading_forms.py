@@ -135,7 +135,7 @@ class Commanded(msgspec.Struct, frozen=True, kw_only=True):
     """A stop or resume is in the event log at `position`, and in force.
 
     Attributes:
-        breakers: those that it turned, or would have turned.
+        breakers: those that it turned.
         refused: why a breaker was not lifted, by the role that asked.
         cancelling: working orders that the venue has been asked to cancel.
     """

@@ -381,3 +381,12 @@ def test_an_order_that_adds_opens_whole_and_one_that_closes_less_than_others_lea
 
 
 QUOTE_CAUSE = Desk().started
+
+
+def test_what_is_too_small_names_the_rule_that_cut_it_last() -> None:
+    waterfall = Waterfall("gate", Decimal(5000))
+    for rule, most in (("first", "2000"), ("second", "0"), ("third", "9000")):
+        waterfall.caps(rule, ONE, ONE, "ratio", quantity_max=Decimal(most), lot_size=EURUSD.lot_size)
+    deny = waterfall.denies_too_small(EURUSD, ONE)
+    assert deny is not None
+    assert deny.detail == "0 is below the smallest order of EURUSD: gate.second left no more"

@@ -434,6 +434,7 @@ def test_a_lock_is_not_lifted_by_risk_and_says_so(engine: Served) -> None:
     assert halt(engine, "trader", "lock").status_code == 200
     refused = resume(engine, "risk").json()
     assert refused["refused"] == ["risk may not resume desk after manual_lock by the role risk"]
+    assert refused["breakers"] == []
     lifted = resume(engine, "admin").json()
     assert (lifted["breakers"], lifted["refused"]) == (["system/desk"], [])
 
