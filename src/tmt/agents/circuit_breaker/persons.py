@@ -17,7 +17,7 @@ from tmt.agents.circuit_breaker.breakers import (
 )
 from tmt.agents.circuit_breaker.config import CircuitBreakerConfig
 from tmt.agents.circuit_breaker.keys import SYSTEM
-from tmt.agents.circuit_breaker.transition import Transition, opening
+from tmt.agents.circuit_breaker.transition import Transition, opening, standing
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.stop import StopLevel, StopScope
 from tmt.projections.portfolio import Portfolio
@@ -103,14 +103,5 @@ def _accepts_drawdown(breaker: Breaker) -> bool:
 
 def _refused(breaker: Breaker, resume: m.ResumeTrading) -> Transition:
     needed = f" after {breaker.trigger}" if breaker.trigger == MANUAL_LOCK else ""
-    return Transition(
-        status=breaker.status,
-        tier=breaker.tier,
-        scope=breaker.scope,
-        trigger=breaker.trigger,
-        measured=breaker.measured,
-        limit=breaker.limit,
-        unit=breaker.unit,
-        resumes_by=breaker.resumes_by,
-        detail=f"{resume.person} may not resume {breaker.scope}{needed} by the role {resume.role or 'none'}",
-    )
+    role = resume.role or "none"
+    return standing(breaker, f"{resume.person} may not resume {breaker.scope}{needed} by the role {role}")

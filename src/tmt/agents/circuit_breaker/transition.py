@@ -26,10 +26,25 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+def standing(breaker: Breaker, detail: str) -> Transition:
+    """What the breaker says already, to be said again."""
+    return Transition(
+        status=breaker.status,
+        tier=breaker.tier,
+        scope=breaker.scope,
+        trigger=breaker.trigger,
+        measured=breaker.measured,
+        limit=breaker.limit,
+        unit=breaker.unit,
+        resumes_by=breaker.resumes_by,
+        detail=detail,
+    )
+
+
 def outranks(trigger: str, breaker: Breaker) -> bool:
     """Whether a trigger changes what an account's breaker says."""
-    standing = RANKS.get(breaker.trigger, 1) if breaker.status is Status.OPEN else 0
-    return RANKS[trigger] > standing
+    rank = RANKS.get(breaker.trigger, 1) if breaker.status is Status.OPEN else 0
+    return RANKS[trigger] > rank
 
 
 def opening(

@@ -21,7 +21,7 @@ from tmt.agents.circuit_breaker.equity_limits import equity_recovered, equity_tr
 from tmt.agents.circuit_breaker.keys import SYSTEM, account_key, instrument_key, keys_of
 from tmt.agents.circuit_breaker.persons import broken, missed, resumed, stopped
 from tmt.agents.circuit_breaker.samples import moved, repeated, venue_answered, venues_late
-from tmt.agents.circuit_breaker.transition import Transition, held_open, opening, trials_passed
+from tmt.agents.circuit_breaker.transition import Transition, held_open, opening, standing, trials_passed
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.session import NANOSECONDS_PER_SECOND, day_bounds_ns
 from tmt.domain.stop import EVERYTHING, ScopeKind, StopScope
@@ -143,19 +143,7 @@ def _reasserted(state: CircuitBreakerState, message: m.BreakerTransition) -> lis
         opened = [each for some in lasting for each in some]
         # Of several, what opens counts before what reduces; the others still last.
         return sorted(opened, key=lambda each: each.status is Status.REDUCING)[:1]
-    return [
-        Transition(
-            status=Status.OPEN,
-            tier=breaker.tier,
-            scope=breaker.scope,
-            trigger=breaker.trigger,
-            measured=breaker.measured,
-            limit=breaker.limit,
-            unit=breaker.unit,
-            resumes_by=breaker.resumes_by,
-            detail=f"{breaker.scope} stays open by {breaker.trigger}",
-        )
-    ]
+    return [standing(breaker, f"{breaker.scope} stays open by {breaker.trigger}")]
 
 
 # Outcomes of trades

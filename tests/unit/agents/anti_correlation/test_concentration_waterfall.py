@@ -9,6 +9,7 @@ import pytest
 from tests.unit.agents.anti_correlation.judging import Said, judge_order
 from tests.unit.agents.anti_correlation.moves import ALIKE, X, Z, mixed, row
 from tests.unit.agents.desk import Desk, default_config, make_account, make_order, make_quote
+from tests.unit.agents.waterfalls import shown
 from tmt import messages as m
 from tmt.agents.anti_correlation import AntiCorrelationAgent, AntiCorrelationConfig, AntiCorrelationState
 from tmt.domain.order import Side
@@ -44,25 +45,6 @@ def ask(desk: Desk, quantity: str = "40000", side: Side = Side.BUY, state: Any =
     agent = make_agent(desk, **changes)
     agent.state = state
     return judge_order(desk, agent, make_order("EURUSD", side, quantity, QUOTE, stop_loss="0.5"))
-
-
-def shown(said: Said) -> list[tuple[str, str, str, str, str, str, bool]]:
-    return [
-        (
-            check.rule.removeprefix("anti_correlation."),
-            plain(check.measured),
-            plain(check.limit),
-            check.unit,
-            check.outcome,
-            plain(check.quantity_after),
-            check.at_least,
-        )
-        for check in said.checks
-    ]
-
-
-def plain(value: Decimal) -> str:
-    return f"{value.normalize() + 0:f}"  # a negative zero becomes a plain one
 
 
 COUNTED = [

@@ -16,6 +16,7 @@ from tests.unit.agents.desk import (
     make_order,
     make_quote,
 )
+from tests.unit.agents.waterfalls import plain, shown
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig, AriaState
 from tmt.agents.aria.kelly import Edge
@@ -82,27 +83,6 @@ def make_agent(desk: Desk, **changes: Any) -> AriaAgent:
     agent = AriaAgent(default_config(AriaConfig, "aria", **{**SETTINGS, **changes}), desk.portfolio, "hash", NO_NEWS)
     agent.state = STATE
     return agent
-
-
-def shown(said: m.Message) -> list[tuple[str, str, str, str, str, str, bool]]:
-    assert isinstance(said, m.OrderSized | m.OrderDenied)
-    assert m.decode(m.encode(said)) == said
-    return [
-        (
-            check.rule.removeprefix("aria."),
-            plain(check.measured),
-            plain(check.limit),
-            check.unit,
-            check.outcome,
-            plain(check.quantity_after),
-            check.at_least,
-        )
-        for check in said.checks
-    ]
-
-
-def plain(value: Decimal) -> str:
-    return f"{value.normalize() + 0:f}"  # a negative zero becomes a plain one
 
 
 SIGNAL = [
