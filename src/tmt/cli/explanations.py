@@ -84,8 +84,8 @@ _HERE: Final = {
     "TMT-X008": "The reason is empty or too long. A few words are enough; the log keeps them.",
     "TMT-X009": "There is no error code of that name.",
     "TMT-X010": "The instrument of the data cannot be told from their names.",
-    "TMT-X011": "A stop or resume names an account, strategy, instrument or venue that the desk does not have, so it "
-    "was not given. `tmt status` shows those there are.",
+    "TMT-X011": "A command names an account, strategy, instrument or venue that the desk does not have, so it was not "
+    "given. `tmt status` shows those there are.",
 }
 
 

@@ -11,13 +11,15 @@ import msgspec
 from tmt import messages as m
 from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.inbox.postgres import PostgresInbox
+from tmt.cli.aftermath import known_breakers
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen, has_log, reading
 from tmt.cli.session import person
 from tmt.cli.settings import load_settings
-from tmt.cli.stop import ANSWER_SECONDS_MAX, checked_reason, leave, taken_by
+from tmt.cli.stop import ANSWER_SECONDS_MAX, checked_reason, leave, refuse_unless_known, taken_by
 from tmt.cli.terminal import Terminal
 from tmt.domain.money import Exact
+from tmt.domain.stop import ScopeKind, StopScope
 from tmt.ports.event_log import EventLog
 from tmt.processes import open_database
 from tmt.projections.sentences import plain
@@ -67,6 +69,9 @@ def _status(answer: ReinstatementAsked) -> ExitCode:
 def _through_inbox(terminal: Terminal, chosen: Chosen, request: m.ReinstateAccount) -> ReinstatementAsked:
     name = chosen.book_name
     path = chosen.books.ensure(name)
+    if has_log(path):
+        with reading(path) as log:
+            _refuse_unknown(log, request.account)
     leave(path, request)
     taken_by(terminal, chosen, name, request.message_id, time.monotonic() + ANSWER_SECONDS_MAX)
     if not has_log(path):
@@ -77,14 +82,21 @@ def _through_inbox(terminal: Terminal, chosen: Chosen, request: m.ReinstateAccou
 
 def _through_database(chosen: Chosen, request: m.ReinstateAccount) -> ReinstatementAsked:
     loaded = load_settings(chosen.config_folder, chosen.overrides)
-    with open_database(loaded, "tmt-command") as database:
+    with (
+        open_database(loaded, "tmt-command") as database,
+        closing(PostgresEventLog(database, writer=False, source="command")) as log,
+    ):
+        _refuse_unknown(log, request.account)
         with closing(PostgresInbox(database)) as inbox:
             inbox.put(request)
-        with closing(PostgresEventLog(database, writer=False, source="command")) as log:
-            deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX
-            while not log.contains(request.message_id) and time.monotonic() < deadline_seconds:
-                time.sleep(_POLL_SECONDS)
-            return _became_of(log, request, database.where)
+        deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX
+        while not log.contains(request.message_id) and time.monotonic() < deadline_seconds:
+            time.sleep(_POLL_SECONDS)
+        return _became_of(log, request, database.where)
+
+
+def _refuse_unknown(log: EventLog, account: str) -> None:
+    refuse_unless_known(StopScope(kind=ScopeKind.ACCOUNT, name=account), known_breakers(log))
 
 
 def _became_of(log: EventLog, request: m.ReinstateAccount, book: str) -> ReinstatementAsked:

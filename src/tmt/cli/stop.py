@@ -181,15 +181,18 @@ def _refuse_unknown(scope: StopScope, paths: list[Path]) -> None:
     for path in [each for each in paths if has_log(each)]:
         with reading(path) as log:
             known |= known_breakers(log)
-    _refuse_unless_known(scope, known)
+    refuse_unless_known(scope, known)
 
 
-def _refuse_unless_known(scope: StopScope, known: Set[str]) -> None:
+def refuse_unless_known(scope: StopScope, known: Set[str]) -> None:
+    """Raise InputError when `known`, keys of breakers, has no such scope; a log that knows none has no past."""
     if not known or scope.breaker in known or scope.kind is ScopeKind.ALL:
         return
     same_kind = (StopScope.of_breaker(*key.split("/", 1)) for key in known)
     names = ", ".join(sorted(each.name for each in same_kind if each.kind is scope.kind)) or "none"
-    raise InputError("TMT-X011", f"no {scope.kind} {scope.name!r}; there are: {names}", fix="nothing was stopped")
+    raise InputError(
+        "TMT-X011", f"no {scope.kind} {scope.name!r}; there are: {names}", fix="name one of them; nothing was changed"
+    )
 
 
 def _give_shared(terminal: Terminal, chosen: Chosen, command: PersonsCommand) -> int:
@@ -197,7 +200,7 @@ def _give_shared(terminal: Terminal, chosen: Chosen, command: PersonsCommand) ->
     loaded = load_settings(chosen.config_folder, chosen.overrides)
     with open_database(loaded, "tmt-command") as database:
         with closing(PostgresEventLog(database, writer=False, source="command")) as log:
-            _refuse_unless_known(command.scope, known_breakers(log))
+            refuse_unless_known(command.scope, known_breakers(log))
             inbox = PostgresInbox(database)
             inbox.put(command)
             deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX

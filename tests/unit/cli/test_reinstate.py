@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.unit.core.samples import TRANSITION
 from tmt import messages as m
 from tmt.adapters.event_log.sqlite import SqliteEventLog
 from tmt.adapters.inbox.sqlite import SqliteInbox
@@ -26,6 +27,10 @@ STAYS = m.AccountSuspended.caused_by(
     ASKED, "compliance", "alpha", account="alpha", rule="drawdown", measured=Decimal("0.11"), limit=Decimal("0.10"),
     unit="fraction",
 )  # fmt: skip
+
+TRADES = m.BreakerClosed.caused_by(
+    ASKED, "circuit_breaker", "alpha", **{**TRANSITION, "tier": "account", "scope": "alpha"}
+)
 
 
 def log_of(folder: Path, *messages: m.Message) -> SqliteEventLog:
@@ -55,6 +60,17 @@ def test_a_request_is_kept_until_a_desk_runs(tmp_path: Path, capsys: pytest.Capt
     asked = m.decode(waiting.body)
     assert isinstance(asked, m.ReinstateAccount)
     assert (asked.account, asked.person, asked.role, asked.reason) == ("alpha", person(), "admin", "reviewed")
+
+
+def test_an_account_that_the_book_never_had_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    folder = tmp_path / "books" / "main"
+    folder.mkdir(parents=True)
+    log_of(folder, TRADES).close()
+    chosen = Chosen(state=str(tmp_path), book="main")
+    with pytest.raises(InputError, match="no account 'nobody'; there are: alpha") as caught:
+        reinstate.run(Terminal(json=True, plain=True), chosen, "nobody", "reviewed", shared=False)
+    assert caught.value.code == "TMT-X011"
+    assert not (folder / "inbox.sqlite").exists()
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])

@@ -9,7 +9,7 @@ from tmt.cli.app import build
 from tmt.cli.drill import ACCEPT_SECONDS_MAX, drill
 from tmt.cli.folders import Chosen
 from tmt.cli.results import StopDrill
-from tmt.cli.stop import _drill_lines, _refuse_unless_known, checked_reason, scope_of, stop
+from tmt.cli.stop import _drill_lines, checked_reason, refuse_unless_known, scope_of, stop
 from tmt.cli.terminal import Terminal
 from tmt.domain.stop import EVERYTHING, ScopeKind, StopLevel, StopScope
 from tmt.errors import InputError
@@ -47,7 +47,7 @@ def test_an_empty_name_is_refused() -> None:
 
 @pytest.mark.parametrize("key", sorted(KNOWN))
 def test_a_known_scope_is_stopped(key: str) -> None:
-    _refuse_unless_known(StopScope.of_breaker(*key.split("/", 1)), KNOWN)
+    refuse_unless_known(StopScope.of_breaker(*key.split("/", 1)), KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -61,15 +61,15 @@ def test_a_known_scope_is_stopped(key: str) -> None:
 )
 def test_an_unknown_scope_is_refused_with_those_there_are(scope: StopScope, named: str) -> None:
     with pytest.raises(InputError, match=named) as caught:
-        _refuse_unless_known(scope, KNOWN)
+        refuse_unless_known(scope, KNOWN)
     assert caught.value.code == "TMT-X011"
 
 
 def test_where_no_kind_is_known_none_is_named_and_an_empty_book_refuses_nothing() -> None:
     scope = StopScope(kind=ScopeKind.VENUE, name="x")
     with pytest.raises(InputError, match="there are: none"):
-        _refuse_unless_known(scope, {"system/desk"})
-    _refuse_unless_known(scope, set())
+        refuse_unless_known(scope, {"system/desk"})
+    refuse_unless_known(scope, set())
 
 
 @pytest.mark.parametrize(

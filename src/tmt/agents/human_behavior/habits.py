@@ -34,6 +34,9 @@ ORDERS_INTENDED_MAX: Final = 200
 PROPOSALS_MAX: Final = 200
 """Newest proposals whose quantity is remembered until they are released or denied."""
 
+REQUESTS_MAX: Final = 200
+"""Newest requests of an account that another is compared with."""
+
 
 class LosingTrade(msgspec.Struct, frozen=True, kw_only=True):
     """The size that a losing trade was meant to have, however little of it filled.
@@ -185,7 +188,8 @@ def _asked(
     oldest_ns = now_ns - config.fat_finger.duplicate_seconds * NANOSECONDS_PER_SECOND
     requests = {id_: each for id_, each in habits.requests.items() if each.asked_at_ns > oldest_ns}
     requests[order.order_id] = Request(wish=Wish.of(order), asked_at_ns=now_ns)
-    return _put(state, "accounts", order.account, msgspec.structs.replace(habits, requests=requests))
+    newest = dict(list(requests.items())[-REQUESTS_MAX:])
+    return _put(state, "accounts", order.account, msgspec.structs.replace(habits, requests=newest))
 
 
 def _denied(state: HumanBehaviorState, denied: OrderDenied) -> HumanBehaviorState:

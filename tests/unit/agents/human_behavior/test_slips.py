@@ -10,7 +10,7 @@ from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tests.unit.agents.human_behavior.floor import Floor, check_of, reason, shown, with_limits
 from tests.unit.core.samples import DENIED
 from tmt import messages as m
-from tmt.agents.human_behavior.habits import Wish
+from tmt.agents.human_behavior.habits import REQUESTS_MAX, Wish
 from tmt.domain.order import OrderType, Side, TimeInForce
 
 
@@ -154,6 +154,13 @@ def test_requests_older_than_the_window_are_forgotten(floor: Floor) -> None:
     floor.desk.pass_seconds(1)
     floor.buy("12000")
     assert list(floor.agent.state.accounts["alpha"].requests) == ["order-2", "order-3"]
+
+
+def test_an_order_is_compared_with_the_newest_requests_alone(floor: Floor) -> None:
+    for lots in range(REQUESTS_MAX + 1):
+        floor.buy(str(1000 + lots))
+    requests = floor.agent.state.accounts["alpha"].requests
+    assert [next(iter(requests)), len(requests)] == ["order-2", REQUESTS_MAX]
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [("1000000", "approved"), ("1001000", "notional_echo")])
