@@ -124,9 +124,9 @@ class Reread:
 class DrivenDesk:
     """A desk over a book, at one instant, and the reference of what it has said."""
 
-    def __init__(self, book: Path, overrides: tuple[str, ...]) -> None:
+    def __init__(self, book: Path, overrides: tuple[str, ...], start_ns: int = START_NS) -> None:
         self.book = book
-        self.now_ns = START_NS
+        self.now_ns = self._start_ns = start_ns
         self.prices = {symbol: (price, price) for symbol, price in PRICES.items()}
         self.books = Books()
         self.counts: Counter[str] = Counter()
@@ -159,7 +159,7 @@ class DrivenDesk:
     def _build(self, log: EventLog) -> Desk:
         known = {each.symbol: each for each in self.loaded.sections["instruments"].instruments}
         self.feed = QuotedFeed(known[symbol] for symbol in PRICES)
-        self.feed.batch(0, [Row(START_NS, symbol, *self.prices[symbol]) for symbol in PRICES])
+        self.feed.batch(0, [Row(self._start_ns, symbol, *self.prices[symbol]) for symbol in PRICES])
         return desk_over(log, self.loaded, self.feed, mode="up", seed=1, clock=SystemClock(), arrangement=Staffed())
 
     def _open(self) -> Desk:
@@ -172,7 +172,7 @@ class DrivenDesk:
         for minute in range(WARM_UP_MINUTES):
             for symbol, (bid, _) in self.prices.items():
                 price = bid + TICKS[symbol] * (minute % 2)
-                rows.append(Row(START_NS + minute * MINUTE_NS, symbol, price, price))
+                rows.append(Row(self._start_ns + minute * MINUTE_NS, symbol, price, price))
         self.desk.take(self.feed.batch(self.desk.runner.next_sequence, rows))
         self.passes(WARM_UP_MINUTES * 60)
 
@@ -297,6 +297,8 @@ class DrivenDesk:
 
     def _follows(self, approval: m.GateApproval) -> None:
         order, before = approval.order, self._stages.get(approval.order.order_id)
+        for check in approval.checks:
+            _keeps(check)
         stage = m.APPROVALS.index(type(approval))
         assert (before is None) == (stage == 0), f"{order.order_id} is not at stage {stage}"
         if before is not None:
@@ -378,3 +380,11 @@ class DrivenDesk:
         ended = Counter(self._trails)
         for message_id in self._asked:
             assert ended[message_id] == 1, f"proposal {message_id} ended {ended[message_id]} times"
+
+
+def _keeps(check: m.Check) -> None:
+    """What let an order pass says so with numbers that do."""
+    assert check.outcome in {"pass", "warn", "reduce"}, check
+    if check.outcome == "pass":
+        low, high = (check.limit, check.measured) if check.at_least else (check.measured, check.limit)
+        assert low <= high + ROUNDING, check

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from tests.property.desk_reference import (
+    DAY_NS,
     ROUNDING,
     SECOND_NS,
     ZERO,
@@ -16,7 +17,12 @@ from tests.property.desk_reference import (
     price_of,
 )
 from tmt import messages as m
+from tmt.domain.instrument import AssetClass
 from tmt.domain.order import Order, Side
+
+MONDAY_NS = 1_699_833_600 * SECOND_NS  # 2023-11-13 00:00 UTC
+WEEK_ENDS_NS = 4 * DAY_NS + 22 * 3600 * SECOND_NS  # Friday 17:00 in New York, in winter
+WEEK_BEGINS_NS = 6 * DAY_NS + 22 * 3600 * SECOND_NS
 
 
 def breaches(books: Books, order: Order, sections: Mapping[str, Any]) -> list[str]:
@@ -191,8 +197,29 @@ def _book(books: Books, order: Order, opening: Decimal, sections: Mapping[str, A
     for rule in rules:
         if not (strict or rule.hard):
             continue
-        for breach in _rule(books, order, opening, rule):
+        for breach in (*_rule(books, order, opening, rule), *_hours(books, order, rule, sections["news"].events)):
             yield f"{rule.id}: {breach}"
+
+
+def _hours(books: Books, order: Order, rule: Any, events: Iterable[Any]) -> Iterator[str]:
+    instrument = books.instruments[order.instrument]
+    match type(rule).__struct_config__.tag:
+        case "news_blackout":
+            for event in events:
+                counts = event.impact in rule.impacts and event.currency in {
+                    instrument.base_currency,
+                    instrument.quote_currency,
+                }
+                ahead_ns = event.time_ns - books.now_ns
+                if counts and -rule.minutes_after * 60 * SECOND_NS < ahead_ns < rule.minutes_before * 60 * SECOND_NS:
+                    yield f"news of {event.currency} at {event.at}"
+        case "sessions" if instrument.asset_class is AssetClass.FX:
+            into_week_ns = (books.now_ns - MONDAY_NS) % (7 * DAY_NS)
+            flat_ns = rule.flat_before_weekly_close_minutes * 60 * SECOND_NS
+            if WEEK_ENDS_NS - flat_ns <= into_week_ns < WEEK_BEGINS_NS:
+                yield f"{order.instrument} is closed, or closes for the weekend"
+        case _:
+            pass
 
 
 def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[str]:

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.property.desk_driven import TICKS, DrivenDesk
+from tests.acceptance.trading_day import news
+from tests.acceptance.trading_day import rule as rule_of
+from tests.property.desk_driven import START_NS, TICKS, DrivenDesk
 from tests.property.desk_reference import ZERO
 from tmt import messages as m
 from tmt.domain.order import OrderType, Side, TimeInForce
@@ -34,9 +36,14 @@ SCOPES = st.sampled_from(
         StopScope(kind=ScopeKind.VENUE, name="paper"),
     ]
 )
+NEWS = news("2023-11-15 07:27 UTC USD high", "2023-11-15 07:36 UTC GBP medium", "2023-11-15 07:50 UTC EUR high")
+WEEKEND = rule_of("default", "sessions", flat_before_weekly_close_minutes="20")
+STARTS_NS = {WEEKEND: 1_700_255_700 * 10**9}  # Friday 2023-11-17 21:15 UTC: the week ends at 22:00
 PROFILES = st.sampled_from(
     [
         (),
+        (NEWS, *rule_of("default", "news_blackout", minutes_before="4", impacts="[high, medium]")),
+        WEEKEND,
         ("human_behavior.slicing.volume.lots_per_tick=0",),
         ("aria.heat_fraction_max=0.015", "human_behavior.slicing.volume.lots_per_tick=0"),
         ("aria.gross_exposure_ratio_max=2.2", "anti_correlation.owner_gross_ratio_max=1.5"),
@@ -63,7 +70,7 @@ class DeskMachine(RuleBasedStateMachine):
     @initialize(profile=PROFILES)
     def opens(self, profile: tuple[str, ...]) -> None:
         self._folder = TemporaryDirectory(prefix="tmt-stateful-")
-        self.desk = DrivenDesk(Path(self._folder.name), profile)
+        self.desk = DrivenDesk(Path(self._folder.name), profile, STARTS_NS.get(profile, START_NS))
 
     def teardown(self) -> None:
         if hasattr(self, "desk"):
@@ -280,7 +287,7 @@ def test_no_order_of_events_takes_an_order_beyond_a_limit() -> None:
     run_state_machine_as_test(
         DeskMachine,
         settings=settings(
-            max_examples=40,
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

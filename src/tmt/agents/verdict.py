@@ -60,11 +60,15 @@ class Waterfall:
         return tuple(self._checks)
 
     def passes(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, at_least: bool = False) -> None:
-        """The rule holds. `at_least` says that the limit is a lower bound, here and below."""
-        self._record(rule, measured, limit, unit, "pass", at_least)
+        """The rule lets the order go on: "pass" when what is measured keeps the limit, else "warn".
+
+        `at_least` says that the limit is a lower bound, here and below.
+        """
+        keeps = measured >= limit if at_least else measured <= limit
+        self._record(rule, measured, limit, unit, "pass" if keeps else "warn", at_least)
 
     def warns(self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, at_least: bool = False) -> None:
-        """The rule is worth a word, and changes nothing."""
+        """The rule lets the order go on, and what is measured is worth a word even where it keeps the limit."""
         self._record(rule, measured, limit, unit, "warn", at_least)
 
     def caps(
@@ -78,7 +82,7 @@ class Waterfall:
         lot_size: Decimal,
         at_least: bool = False,
     ) -> None:
-        """The rule allows `quantity_max` at most: "pass" when the order keeps it, else "reduce" to whole lots below."""
+        """The rule allows `quantity_max` at most: it lets an order go on that keeps it, else "reduce" to whole lots."""
         if self.quantity <= quantity_max:
             self.passes(rule, measured, limit, unit, at_least=at_least)
             return
@@ -88,10 +92,12 @@ class Waterfall:
     def resizes(
         self, rule: str, measured: Decimal, limit: Decimal, unit: str, *, quantity: Decimal, at_least: bool = False
     ) -> None:
-        """The rule sets the quantity, which only the gate that sizes may raise: "reduce" when it falls, else "pass"."""
-        outcome = "reduce" if quantity < self.quantity else "pass"
-        self.quantity = quantity
-        self._record(rule, measured, limit, unit, outcome, at_least)
+        """The rule sets the quantity, which only the gate that sizes may raise: "reduce" when it falls."""
+        falls, self.quantity = quantity < self.quantity, quantity
+        if falls:
+            self._record(rule, measured, limit, unit, "reduce", at_least)
+        else:
+            self.passes(rule, measured, limit, unit, at_least=at_least)
 
     def denies(
         self,

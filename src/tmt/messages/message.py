@@ -85,7 +85,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         rule: the rule's id.
         measured, limit: both in `unit`.
         at_least: whether what is measured must reach the limit; else it must not exceed it.
-        outcome: "pass", "reduce", "warn" or "deny".
+        outcome: "pass": what is measured keeps the limit; "warn": the order goes on all the same; "reduce"; "deny".
         quantity_after: the order's quantity once this rule has spoken.
     """
 

@@ -168,15 +168,11 @@ def make_check(outcome: str, quantity_after: str = "5000", **changes: Any) -> m.
 @pytest.mark.parametrize(
     ("kind", "more", "expected"),
     [
-        ("passes", {}, make_check("pass")),
         ("warns", {}, make_check("warn")),
         ("denies", {"detail": "too much"}, make_check("deny")),
-        ("caps", {"quantity_max": Decimal(5000), "lot_size": LOT}, make_check("pass")),
         ("caps", {"quantity_max": Decimal("4999.9"), "lot_size": LOT}, make_check("reduce", "4000")),
         ("caps", {"quantity_max": ONE, "lot_size": ONE}, make_check("reduce", "1")),
         ("caps", {"quantity_max": Decimal("0.9"), "lot_size": ONE}, make_check("reduce", "0")),
-        ("resizes", {"quantity": Decimal(5001)}, make_check("pass", "5001")),
-        ("resizes", {"quantity": Decimal(5000)}, make_check("pass", "5000")),
         ("resizes", {"quantity": Decimal(4999)}, make_check("reduce", "4999")),
     ],
 )
@@ -188,6 +184,37 @@ def test_each_rule_leaves_a_whole_check(
     getattr(waterfall, kind)("rule", MEASURED, LIMIT, "ratio", **more, **bound)
     assert waterfall.checks == (msgspec.structs.replace(expected, at_least=bool(at_least)),)
     assert waterfall.quantity == expected.quantity_after
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("passes", {}),
+        ("caps", {"quantity_max": Decimal(5000), "lot_size": LOT}),
+        ("resizes", {"quantity": Decimal(5000)}),
+        ("resizes", {"quantity": Decimal(5001)}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("measured", "at_least", "outcome"),
+    [
+        ("0.9", False, "pass"),
+        ("1", False, "pass"),
+        ("1.1", False, "warn"),
+        ("0.9", True, "warn"),
+        ("1", True, "pass"),
+        ("1.1", True, "pass"),
+    ],
+)
+def test_what_goes_on_uncut_passes_or_warns_by_its_numbers(
+    measured: str, at_least: bool, outcome: str, kind: str, more: dict[str, Any]
+) -> None:
+    waterfall = make_waterfall()
+    getattr(waterfall, kind)("rule", Decimal(measured), ONE, "ratio", at_least=at_least, **more)
+    [check] = waterfall.checks
+    expected = make_check(outcome, str(more.get("quantity", 5000)))
+    assert check == msgspec.structs.replace(expected, measured=Decimal(measured), limit=ONE, at_least=at_least)
+    assert waterfall.quantity == check.quantity_after
 
 
 def test_a_denial_says_what_its_check_says_and_may_have_a_reason_of_its_own() -> None:

@@ -156,17 +156,14 @@ def _size(state: AriaState, waterfall: Waterfall, case: Case, unit_risk: Decimal
     for rule, measured, limit, unit, factor, at_least in factors(track, case, config):
         risk_fraction *= factor
         quantity = case.affordable(case.equity * risk_fraction, unit_risk)
-        if at_least and measured < limit and quantity == waterfall.quantity:
-            waterfall.warns(rule, measured, limit, unit, at_least=True)
-        else:
-            waterfall.resizes(rule, measured, limit, unit, quantity=quantity, at_least=at_least)
+        waterfall.resizes(rule, measured, limit, unit, quantity=quantity, at_least=at_least)
     deny = _bound_by_edge(state, waterfall, case, unit_risk, risk_fraction, config.kelly)
     if deny is not None:
         return deny
     requested = case.intent.requested
     if requested is not None:
-        quantity = min(waterfall.quantity, requested)
-        waterfall.resizes("requested", requested, waterfall.quantity, "units", quantity=quantity)
+        sized = waterfall.quantity
+        waterfall.resizes("requested", sized, requested, "units", quantity=min(sized, requested))
     return None
 
 

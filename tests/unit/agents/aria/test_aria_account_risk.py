@@ -158,7 +158,7 @@ def test_no_room_is_a_refusal_and_closing_passes() -> None:
     assert isinstance(said, m.OrderDenied)
     assert (said.reason, said.unit, said.limit) == ("value_at_risk", "fraction", Decimal("0.016449"))
     desk.hold("EURUSD", Side.SELL, "500000", "1")
-    assert check_of(ask(agent, desk, "500000")).outcome == "pass"
+    assert check_of(ask(agent, desk, "500000")).outcome == "warn"
 
 
 def test_what_never_moved_is_not_limited() -> None:

@@ -93,7 +93,7 @@ SIGNAL = [
     ("volatility", "0.737705", "0.8", "fraction", "reduce", "82000", False),  # x 0.85
     ("drawdown", "0.03", "0.04", "fraction", "reduce", "74000", False),  # x 0.9
     ("regime_countertrend", "0.6", "0.5", "ratio", "reduce", "37000", True),  # x 0.5
-    ("risk_multiplier", "2", "1", "ratio", "pass", "74000", False),
+    ("risk_multiplier", "2", "1", "ratio", "warn", "74000", False),
     ("kelly", "0.00765", "0.005", "fraction", "reduce", "48000", False),
     ("risk_per_trade", "0.004948", "0.02", "fraction", "pass", "48000", False),  # 480 of 97,000
     ("portfolio_heat", "0.008351", "0.1", "fraction", "pass", "48000", False),  # and 200, 100 and 30 at other stops
@@ -112,9 +112,9 @@ PROPOSAL = [
     ("volatility_bars", "0", "60", "count", "warn", "48000", True),
     ("drawdown", "0.03", "0.04", "fraction", "reduce", "43000", False),
     ("regime_unknown", "0", "60", "count", "warn", "43000", True),
-    ("risk_multiplier", "2", "1", "ratio", "pass", "87000", False),
+    ("risk_multiplier", "2", "1", "ratio", "warn", "87000", False),
     ("kelly_trades", "0", "10", "count", "pass", "87000", False),
-    ("requested", "30500", "87000", "units", "reduce", "30500", False),
+    ("requested", "87000", "30500", "units", "reduce", "30500", False),
     ("risk_per_trade", "0.006289", "0.02", "fraction", "pass", "30500", False),
     ("portfolio_heat", "0.009691", "0.1", "fraction", "pass", "30500", False),
     ("position_notional", "33550", "5000000", "USD", "pass", "30500", False),
