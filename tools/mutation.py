@@ -26,7 +26,9 @@ from typing import Any, Final, NamedTuple
 from benchmarks.report import Report
 
 ROOT: Final = Path(__file__).parent.parent
-GATES: Final = ("aria", "anti_correlation", "human_behavior", "compliance", "circuit_breaker", "execution")
+GATES: Final = ("aria", "anti_correlation", "human_behavior", "compliance", "circuit_breaker", "execution", "verdict")
+"""Packages of `tmt.agents`, and the module in which they all write their checks."""
+
 NOT_MUTATED: Final = ("__init__.py", "agent.py", "config.py")
 UNTESTED: Final = (5, 33)
 """Exit codes of mutmut for a mutant that no test reaches."""
@@ -84,8 +86,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _modules(gate: str) -> list[Path]:
-    folder = ROOT / "src" / "tmt" / "agents" / gate
-    return [path.relative_to(ROOT) for path in sorted(folder.glob("*.py")) if not _is_left_out(path.name)]
+    place = ROOT / "src" / "tmt" / "agents" / gate
+    found = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    return [path.relative_to(ROOT) for path in found if not _is_left_out(path.name)]
+
+
+def _tests(gate: str) -> str:
+    place = ROOT / "tests" / "unit" / "agents" / gate
+    found = place if place.is_dir() else place.with_name(f"test_{gate}.py")
+    return str(found.relative_to(ROOT))
 
 
 def _is_left_out(name: str) -> bool:
@@ -101,10 +110,10 @@ def _copy(folder: Path, gate: str) -> Path:
     mutated = ", ".join(f'"{path}"' for path in _modules(gate))
     settings = f"""
 [tool.mutmut]
-source_paths = ["src/tmt/agents/{gate}/"]
+source_paths = ["src/tmt/agents/"]
 only_mutate = [{mutated}]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:randomly"]
-pytest_add_cli_args_test_selection = ["tests/unit/agents/{gate}/"]
+pytest_add_cli_args_test_selection = ["{_tests(gate)}"]
 also_copy = ["src/", "tests/", "tools/", "benchmarks/", "docs/"]
 use_git_change_detection = false
 """
