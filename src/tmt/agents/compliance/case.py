@@ -5,6 +5,7 @@ Amounts are in the account's currency. A fact that cannot be known raises `Unkno
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -77,10 +78,10 @@ class Case:
 
     def past_price(self, age_ns: int) -> Decimal:
         """The same side of the newest mark at least `age_ns` old, or of the oldest one known."""
-        past = [mark for mark in self.past_marks if mark.time_ns <= self.now_ns - age_ns]
         if not self.past_marks:
             raise Unknown("no_mark", f"no earlier quote of {self.order.instrument} is known")
-        return self._taken(past[-1] if past else self.past_marks[0])
+        later = bisect_right(self.past_marks, self.now_ns - age_ns, key=lambda mark: mark.time_ns)
+        return self._taken(self.past_marks[max(0, later - 1)])
 
     @cached_property
     def notional(self) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -36,6 +36,8 @@ PROPOSALS_MAX: Final = 200
 
 REQUESTS_MAX: Final = 200
 """Newest requests of an account that another is compared with."""
+
+_T = TypeVar("_T")
 
 
 class LosingTrade(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,13 +173,22 @@ def _without(state: HumanBehaviorState, field: str, key: str) -> HumanBehaviorSt
     known = getattr(state, field)
     if key not in known:
         return state
-    return msgspec.structs.replace(state, **{field: {each: value for each, value in known.items() if each != key}})
+    left = dict(known)
+    del left[key]
+    return msgspec.structs.replace(state, **{field: left})
+
+
+def _with_newest(known: dict[str, _T], key: str, value: _T, count_max: int) -> dict[str, _T]:
+    newest = {**known, key: value}
+    while len(newest) > count_max:
+        del newest[next(iter(newest))]
+    return newest
 
 
 def _proposed(state: HumanBehaviorState, proposal: OrderProposed) -> HumanBehaviorState:
     order_id = derive_id(proposal.message_id, proposal.account)
-    asked = list({**state.asked, order_id: proposal.quantity}.items())
-    return msgspec.structs.replace(state, asked=dict(asked[-PROPOSALS_MAX:]))
+    asked = _with_newest(state.asked, order_id, proposal.quantity, PROPOSALS_MAX)
+    return msgspec.structs.replace(state, asked=asked)
 
 
 def _asked(
@@ -186,10 +197,10 @@ def _asked(
     order, now_ns = approval.order, approval.occurred_at_ns
     habits = state.accounts.get(order.account, Habits())
     oldest_ns = now_ns - config.fat_finger.duplicate_seconds * NANOSECONDS_PER_SECOND
-    requests = {id_: each for id_, each in habits.requests.items() if each.asked_at_ns > oldest_ns}
-    requests[order.order_id] = Request(wish=Wish.of(order), asked_at_ns=now_ns)
-    newest = dict(list(requests.items())[-REQUESTS_MAX:])
-    return _put(state, "accounts", order.account, msgspec.structs.replace(habits, requests=newest))
+    recent = {id_: each for id_, each in habits.requests.items() if each.asked_at_ns > oldest_ns}
+    request = Request(wish=Wish.of(order), asked_at_ns=now_ns)
+    requests = _with_newest(recent, order.order_id, request, REQUESTS_MAX)
+    return _put(state, "accounts", order.account, msgspec.structs.replace(habits, requests=requests))
 
 
 def _denied(state: HumanBehaviorState, denied: OrderDenied) -> HumanBehaviorState:
@@ -231,8 +242,7 @@ def _entered(state: HumanBehaviorState, released: OrderReleased, config: HumanBe
 
 
 def _intend(habits: Habits, order_id: str, quantity: Decimal) -> dict[str, Decimal]:
-    intended = list({**habits.intended, order_id: quantity}.items())
-    return dict(intended[-ORDERS_INTENDED_MAX:])
+    return _with_newest(habits.intended, order_id, quantity, ORDERS_INTENDED_MAX)
 
 
 def _sliced(state: HumanBehaviorState, order: Order) -> HumanBehaviorState:
