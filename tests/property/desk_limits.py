@@ -16,6 +16,7 @@ from tests.property.desk_reference import (
     crossing,
     price_of,
 )
+from tests.property.desk_tail import value_at_risk_breaches
 from tmt import messages as m
 from tmt.domain.instrument import AssetClass
 from tmt.domain.order import Order, Side
@@ -33,6 +34,7 @@ def breaches(books: Books, order: Order, sections: Mapping[str, Any]) -> list[st
     opening = order.quantity - books.closable(order)
     if opening > ZERO:
         found += _account_limits(books, order, opening, sections["aria"])
+        found += value_at_risk_breaches(books, order, sections["aria"].value_at_risk)
         found += _owner_limits(books, order, sections["anti_correlation"])
     return found + list(_book(books, order, max(ZERO, opening), sections))
 

@@ -15,6 +15,7 @@ from tmt import messages as m
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
+from tmt.market.bar import Bar
 
 ZERO = Decimal(0)
 SECOND_NS = 1_000_000_000
@@ -62,6 +63,7 @@ class Books:
     cash: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     held: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     marks: dict[str, Quote] = field(default_factory=dict)
+    bars: dict[str, list[Bar]] = field(default_factory=dict)
     open_orders: dict[str, OpenOrder] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     stops: dict[str, ProtectiveStop] = field(default_factory=dict)
@@ -92,6 +94,7 @@ class Books:
                 self.cash[name] = {account.currency: account.deposit}
                 self.peak[name] = self.day_start[name] = self.closing_peak[name] = account.deposit
             case m.BarClosed(bar=bar):
+                self.bars.setdefault(bar.instrument, []).append(bar)
                 self.marks[bar.instrument] = Quote(bid=bar.bid, ask=bar.ask, time_ns=bar.end_ns)
                 self._raise_peaks()
             case m.OrderFilled():

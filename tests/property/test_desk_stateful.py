@@ -44,6 +44,11 @@ PROFILES = st.sampled_from(
         (),
         (NEWS, *rule_of("default", "news_blackout", minutes_before="4", impacts="[high, medium]")),
         WEEKEND,
+        (
+            "aria.value_at_risk.timeframe=1m",
+            "aria.value_at_risk.returns_min=20",
+            "aria.value_at_risk.value_at_risk_fraction_max=0.001",
+        ),
         ("human_behavior.slicing.volume.lots_per_tick=0",),
         ("aria.heat_fraction_max=0.015", "human_behavior.slicing.volume.lots_per_tick=0"),
         ("aria.gross_exposure_ratio_max=2.2", "anti_correlation.owner_gross_ratio_max=1.5"),

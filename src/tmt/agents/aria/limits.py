@@ -13,7 +13,7 @@ from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments,
 from tmt.agents.aria.intent import Intent
 from tmt.agents.aria.margin import level_of
 from tmt.agents.aria.returns import ReturnSeries, common_returns
-from tmt.agents.aria.value_at_risk import OUTCOME_DECIMALS, deviation_of, lots_within, outcomes, tail_multiples
+from tmt.agents.aria.value_at_risk import OUTCOME_DECIMALS, lots_within_loss, outcomes
 from tmt.agents.verdict import Deny, Waterfall
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
@@ -155,17 +155,13 @@ def _keep_value_at_risk(
         return None
     gains = expected_outcomes(stakes, returns, config.ewma_decay)
     lot = {symbol: ROUNDING.multiply(case.unit_value, lot_size) * case.order.side.sign}
-    lot_gains = outcomes(lot, returns)
     lots = int(ROUNDING.divide_int(waterfall.quantity, lot_size))
-    with_order = [gain + lots * more for gain, more in zip(gains, lot_gains, strict=True)]
-    # The tail's multiple is taken with the order whole, so that the limit is one on the deviation.
-    multiple = tail_multiples(with_order, config.confidence, config.ewma_decay).value_at_risk
-    loss = ROUNDING.multiply(multiple, deviation_of(with_order, config.ewma_decay)).scaleb(-OUTCOME_DECIMALS)
-    loss_max = ROUNDING.multiply(config.value_at_risk_fraction_max, case.equity)
-    deviation_max = ROUNDING.divide(loss_max.scaleb(OUTCOME_DECIMALS), multiple)
-    lots_max = lots_within(gains, lot_gains, deviation_max, config.ewma_decay)
-    allowed = waterfall.quantity if lots_max is None else lots_max * lot_size
-    measured = ROUNDING.divide(loss, case.equity)
+    loss_max = ROUNDING.multiply(config.value_at_risk_fraction_max, case.equity).scaleb(OUTCOME_DECIMALS)
+    loss, fitting = lots_within_loss(
+        gains, outcomes(lot, returns), lots, loss_max, confidence=config.confidence, decay=config.ewma_decay
+    )
+    allowed = waterfall.quantity if fitting == lots else fitting * lot_size
+    measured = ROUNDING.divide(loss.scaleb(-OUTCOME_DECIMALS), case.equity)
     bound = Bound("value_at_risk", measured, config.value_at_risk_fraction_max, "fraction", allowed)
     return _cut(waterfall, case, bound)
 

@@ -29,6 +29,9 @@ WORTH_DECIMALS: Final = 8
 OUTCOME_DECIMALS: Final = WORTH_DECIMALS + RETURN_DECIMALS
 """Outcomes are whole numbers of 10**-17 of the account's currency."""
 
+CUTS_MAX: Final = 8
+"""Times that an order is cut and measured again before nothing of it fits."""
+
 _WEIGHT_DECIMALS: Final = 18
 _UNIT: Final = 10**_WEIGHT_DECIMALS
 _MULTIPLE_DECIMALS: Final = 6
@@ -119,6 +122,33 @@ def _weights(count: int, decay: Decimal) -> tuple[int, ...]:
         weight = ROUNDING.multiply(weight, decay)
     share = ROUNDING.divide(weight, (ONE - decay) * count)
     return tuple(int(ROUNDING.add(each, share).scaleb(_WEIGHT_DECIMALS)) for each in reversed(weights))
+
+
+def lots_within_loss(
+    gains: Sequence[int],
+    lot_gains: Sequence[int],
+    lots: int,
+    loss_max: Decimal,
+    *,
+    confidence: Decimal,
+    decay: Decimal,
+) -> tuple[Decimal, int]:
+    """The value at risk with `lots` more, and how many of them keep it within `loss_max`, or the deviation as it is.
+
+    Both are in the unit of the outcomes. A tail's multiple depends on the quantity, so what is left is measured again.
+    """
+    losses: list[Decimal] = []
+    for _ in range(CUTS_MAX):
+        with_order = [gain + lots * more for gain, more in zip(gains, lot_gains, strict=True)]
+        multiple = tail_multiples(with_order, confidence, decay).value_at_risk
+        losses.append(ROUNDING.multiply(multiple, deviation_of(with_order, decay)))
+        if losses[-1] <= loss_max:
+            return losses[0], lots
+        most = lots_within(gains, lot_gains, ROUNDING.divide(loss_max, multiple), decay)
+        if most is None or most >= lots:
+            return losses[0], lots
+        lots = max(0, most)
+    return losses[0], 0
 
 
 def lots_within(gains: Sequence[int], lot_gains: Sequence[int], deviation_max: Decimal, decay: Decimal) -> int | None:

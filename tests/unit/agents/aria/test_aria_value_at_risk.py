@@ -5,8 +5,11 @@ from math import sqrt
 from statistics import NormalDist
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.agents.desk import START_NS, Desk
+from tmt.agents.aria import value_at_risk
 from tmt.agents.aria.quantiles import TABULATED
 from tmt.agents.aria.returns import ReturnSeries, advance, common_returns
 from tmt.agents.aria.value_at_risk import (
@@ -16,14 +19,17 @@ from tmt.agents.aria.value_at_risk import (
     ewma,
     historical,
     lots_within,
+    lots_within_loss,
     outcomes,
     tail_multiples,
     weighted,
 )
+from tmt.domain.money import ROUNDING
 
 UNIT = 10**OUTCOME_DECIMALS
 DECAY = Decimal("0.94")
 CONFIDENCE = Decimal("0.95")
+TENTH = Decimal("0.9")
 
 
 def whole(*amounts: int) -> list[int]:
@@ -206,3 +212,60 @@ def test_one_lot_more_would_pass_the_limit(limit: int) -> None:
     for lots, keeps in ((most, True), (most + 1, False)):
         after = deviation_of([g + lots * more for g, more in zip(gains, lot, strict=True)], DECAY)
         assert (after <= max(now, Decimal(limit * UNIT))) is keeps
+
+
+def loss_with(gains: list[int], lot: list[int], lots: int, confidence: Decimal = TENTH) -> Decimal:
+    with_order = [gain + lots * more for gain, more in zip(gains, lot, strict=True)]
+    deviation = deviation_of(with_order, DECAY)
+    return ROUNDING.multiply(tail_multiples(with_order, confidence, DECAY).value_at_risk, deviation)
+
+
+def within_loss(gains: list[int], lot: list[int], lots: int, loss_max: Decimal) -> tuple[Decimal, int]:
+    return lots_within_loss(gains, lot, lots, loss_max, confidence=TENTH, decay=DECAY)
+
+
+@pytest.mark.parametrize(("over", "lots"), [(-1, 9), (0, 10), (1, 10)])
+def test_an_order_whose_loss_is_at_the_limit_is_not_cut(over: int, lots: int) -> None:
+    flat, lot = whole(*[0] * 100), whole(*[7, -7] * 50)
+    loss = loss_with(flat, lot, 10)
+    assert within_loss(flat, lot, 10, loss + over) == (loss, lots)
+
+
+def test_what_a_cut_leaves_is_measured_with_its_own_tail() -> None:
+    gains, lot, limit = whole(0, 30, -30, 50, 0, -50), whole(2, -3, 0, -5, 1, -5), Decimal(80 * UNIT)
+    with_all = [gain + 330 * more for gain, more in zip(gains, lot, strict=True)]
+    multiple = tail_multiples(with_all, TENTH, DECAY).value_at_risk
+    once = lots_within(gains, lot, ROUNDING.divide(limit, multiple), DECAY)
+    assert once is not None
+    assert loss_with(gains, lot, once) > limit
+    loss, lots = within_loss(gains, lot, 330, limit)
+    assert loss == loss_with(gains, lot, 330)
+    assert 0 < lots < once
+    assert loss_with(gains, lot, lots) <= limit
+
+
+def test_nothing_passes_that_does_not_fit_after_the_last_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat, lot = whole(*[0] * 100), whole(*[7, -7] * 50)
+    loss = loss_with(flat, lot, 10)
+    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 1)
+    assert within_loss(flat, lot, 10, loss) == (loss, 10)
+    assert within_loss(flat, lot, 10, loss - 1) == (loss, 0)
+    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 2)
+    assert within_loss(flat, lot, 10, loss - 1) == (loss, 9)
+
+
+@given(
+    bars=st.lists(st.tuples(st.integers(-9, 9), st.integers(-30, 9)), min_size=2, max_size=20),
+    lots=st.integers(0, 40),
+    limit=st.integers(1, 60),
+)
+def test_what_passes_keeps_the_limit_or_adds_nothing(bars: list[tuple[int, int]], lots: int, limit: int) -> None:
+    gains, lot = whole(*(gain for gain, _ in bars)), whole(*(more for _, more in bars))
+    loss_max = Decimal(limit * UNIT)
+    loss, kept = within_loss(gains, lot, lots, loss_max)
+    assert loss == loss_with(gains, lot, lots)
+    assert 0 <= kept <= lots
+    after = deviation_of([gain + kept * more for gain, more in zip(gains, lot, strict=True)], DECAY)
+    assert loss_with(gains, lot, kept) <= loss_max or after <= deviation_of(gains, DECAY)
+    if loss <= loss_max:
+        assert kept == lots
