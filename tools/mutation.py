@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ UNTESTED: Final = (5, 33)
 """Exit codes of mutmut for a mutant that no test reaches."""
 
 KEPT: Final = ROOT / "benchmarks" / "results" / "mutation.json"
+_CONTEXT: Final = 60
 _MUTANT: Final = re.compile(r"(?P<function>.+)__mutmut_(?P<number>\d+|orig)")
 
 
@@ -50,7 +52,7 @@ class Tally(NamedTuple):
 
 
 class Survivor(NamedTuple):
-    """A mutant that no test noticed. `change` is a line before and after."""
+    """A mutant that no test noticed. `change` is what became of what, with a little around it."""
 
     module: str
     name: str
@@ -184,7 +186,20 @@ def _worded(function: ast.FunctionDef) -> str:
 def _change(before: ast.FunctionDef, after: ast.FunctionDef) -> str:
     left, right = (ast.unparse(each).splitlines()[1:] for each in (before, after))
     changed = [(a.strip(), b.strip()) for a, b in zip(left, right, strict=False) if a != b]
-    return " -> ".join(changed[0]) if changed else "a statement is gone"
+    return _around(*changed[0]) if changed else "a statement is gone"
+
+
+def _around(before: str, after: str) -> str:
+    """Where two lines differ, with a little of what they share: "price [> -> >=] stop"."""
+    start = _shared(before, after)
+    end = _shared(before[start:][::-1], after[start:][::-1])
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    return f"{before[max(0, start - _CONTEXT) : start]}[{old} -> {new}]{before[len(before) - end :][:_CONTEXT]}"
+
+
+def _shared(first: str, second: str) -> int:
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return sum(1 for _ in pairs)
 
 
 def _line(gate: str, module: str, decisions: Tally, words: Tally) -> dict[str, Any]:
