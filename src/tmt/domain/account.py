@@ -12,7 +12,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One paper account.
 
     Attributes:
-        account_id: its name in every message.
+        account_id: its name in every message; no "/", for keys are "account/instrument".
         currency: the currency its equity is valued in.
         deposit: opening cash in that currency.
         instruments: symbols it may trade.
@@ -35,8 +35,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         positive("deposit", self.deposit)
-        if not self.account_id:
-            raise ValueError("account_id must not be empty")
+        if not self.account_id or "/" in self.account_id:
+            raise ValueError(f"account_id must be a name without '/', was {self.account_id!r}")
         if not self.instruments:
             raise ValueError(f"instruments of account {self.account_id} must name at least one")
         self.day()

@@ -286,8 +286,10 @@ def _counted(state: CircuitBreakerState, trade: m.PositionClosed) -> CircuitBrea
         if breaker is None:
             continue
         losses = breaker.losses_in_a_row
-        if profit != ZERO:
-            losses = losses + 1 if profit < ZERO else 0
+        if profit < ZERO:
+            losses += 1
+        elif profit > ZERO:
+            losses = 0
         won = breaker.status is Status.HALF_OPEN and profit >= ZERO
         successes = breaker.successes + 1 if won else breaker.successes
         counted = msgspec.structs.replace(breaker, losses_in_a_row=losses, successes=successes)

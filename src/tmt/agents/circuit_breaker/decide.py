@@ -8,7 +8,7 @@ from decimal import Decimal
 from tmt import messages as m
 from tmt.agents.circuit_breaker.breakers import Breaker, CircuitBreakerState, Status, evolve
 from tmt.agents.circuit_breaker.config import CircuitBreakerConfig
-from tmt.agents.circuit_breaker.equity_limits import shrink_limits
+from tmt.agents.circuit_breaker.equity_limits import loss_fractions, shrink_limits
 from tmt.agents.circuit_breaker.keys import account_key, keys_of
 from tmt.agents.verdict import Approve, Deny, Waterfall, shrinks_position
 from tmt.domain.money import ZERO
@@ -101,11 +101,11 @@ def _within_limits(
 ) -> Deny | None:
     """Shown for every order; they refuse only while half-open, for a closed breaker would be reducing already."""
     account = order.account
-    daily, drawdown = portfolio.daily_loss_fraction(account), portfolio.drawdown_fraction(account)
-    equity, breaker = portfolio.equity(account), state.breakers.get(account_key(account))
-    if daily is None or drawdown is None or equity is None or equity <= ZERO or breaker is None:
+    fractions, equity = loss_fractions(account, portfolio), portfolio.equity(account)
+    if fractions is None or equity is None or equity <= ZERO:
         return waterfall.denies_missing("no_equity", f"the equity of {account} is {equity}")
-    daily_max, drawdown_max = shrink_limits(breaker, config)
+    daily, drawdown = fractions
+    daily_max, drawdown_max = shrink_limits(state.breakers[account_key(account)], config)
     for rule, measured, limit in (("daily_loss", daily, daily_max), ("drawdown", drawdown, drawdown_max)):
         if measured > limit:
             detail = f"the {rule} of {account} is a fraction of {measured}"

@@ -13,6 +13,12 @@ from tmt.agents.circuit_breaker.transition import Transition, outranks
 from tmt.projections.portfolio import Portfolio
 
 
+def loss_fractions(account: str, portfolio: Portfolio) -> tuple[Decimal, Decimal] | None:
+    """Daily loss and drawdown of an account; None unless both are known."""
+    daily, drawdown = portfolio.daily_loss_fraction(account), portfolio.drawdown_fraction(account)
+    return None if daily is None or drawdown is None else (daily, drawdown)
+
+
 def shrink_limits(breaker: Breaker, config: CircuitBreakerConfig) -> tuple[Decimal, Decimal]:
     """Daily loss and drawdown, as fractions, beyond which the account may only shrink positions."""
     reduce_at = config.account.reduce_at_fraction
@@ -22,10 +28,10 @@ def shrink_limits(breaker: Breaker, config: CircuitBreakerConfig) -> tuple[Decim
 
 def equity_tripped(breaker: Breaker, portfolio: Portfolio, config: CircuitBreakerConfig) -> Transition | None:
     """The transition when a loss is beyond a limit, the gravest first."""
-    measures = _measures(breaker, portfolio)
-    if measures is None:
+    fractions = loss_fractions(breaker.scope, portfolio)
+    if fractions is None:
         return None
-    daily, drawdown = measures
+    daily, drawdown = fractions
     daily_max = config.daily_loss_fraction_max
     drawdown_max = max(config.drawdown_fraction_max, breaker.accepted_drawdown_fraction)
     if drawdown > drawdown_max and outranks("drawdown", breaker):
@@ -44,10 +50,10 @@ def equity_tripped(breaker: Breaker, portfolio: Portfolio, config: CircuitBreake
 
 def equity_recovered(breaker: Breaker, portfolio: Portfolio, config: CircuitBreakerConfig) -> Transition | None:
     """The transition when an account need not only shrink any more, or when a drawdown once accepted is over."""
-    measures = _measures(breaker, portfolio)
-    if measures is None:
+    fractions = loss_fractions(breaker.scope, portfolio)
+    if fractions is None:
         return None
-    daily, drawdown = measures
+    daily, drawdown = fractions
     daily_shrink, drawdown_shrink = shrink_limits(breaker, config)
     if breaker.status is Status.REDUCING and daily <= daily_shrink and drawdown <= drawdown_shrink:
         return _within(breaker, "recovered", max(daily, drawdown), max(daily_shrink, drawdown_shrink))
@@ -55,11 +61,6 @@ def equity_recovered(breaker: Breaker, portfolio: Portfolio, config: CircuitBrea
     if breaker.status is Status.CLOSED and _accepts(breaker, config) and drawdown <= shallow:
         return _within(breaker, "drawdown_recovered", drawdown, shallow)
     return None
-
-
-def _measures(breaker: Breaker, portfolio: Portfolio) -> tuple[Decimal, Decimal] | None:
-    daily, drawdown = portfolio.daily_loss_fraction(breaker.scope), portfolio.drawdown_fraction(breaker.scope)
-    return None if daily is None or drawdown is None else (daily, drawdown)
 
 
 def _accepts(breaker: Breaker, config: CircuitBreakerConfig) -> bool:

@@ -45,12 +45,11 @@ def venue_answered(
         return []
     key = venue_key(venue)
     breaker = state.breakers.get(key)
-    on_trial = breaker is not None and breaker.status is Status.HALF_OPEN
-    if on_trial and isinstance(answer, m.OrderRejected):
+    if breaker is not None and breaker.status is Status.HALF_OPEN and isinstance(answer, m.OrderRejected):
         detail = f"{venue} rejected an order while it was on trial: {answer.reason}"
         return opening(state, key, "trial_rejected", ONE, ZERO, "count", detail)
     failed = [*_rejecting(state, venue, config), *_slow(state, venue, config)][:1]
-    if failed or breaker is None or not on_trial:
+    if failed or breaker is None:
         return failed
     passed = trials_passed(breaker, config)
     return [] if passed is None else [passed]

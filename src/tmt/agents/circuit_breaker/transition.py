@@ -43,8 +43,7 @@ def standing(breaker: Breaker, detail: str) -> Transition:
 
 def outranks(trigger: str, breaker: Breaker) -> bool:
     """Whether a trigger changes what an account's breaker says."""
-    rank = RANKS.get(breaker.trigger, 1) if breaker.status is Status.OPEN else 0
-    return RANKS[trigger] > rank
+    return breaker.status is not Status.OPEN or RANKS[trigger] > RANKS.get(breaker.trigger, 1)
 
 
 def opening(

@@ -1,9 +1,11 @@
 """The whole waterfall of an order through its breakers: each check to its last field, in every state."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.agents.circuit_breaker.hall import Hall, reason
-from tests.unit.agents.desk import make_order, make_quote
+from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.circuit_breaker.breakers import Status
 from tmt.domain.order import Side
@@ -74,6 +76,8 @@ def test_a_half_open_breaker_counts_its_test_orders() -> None:
         ("system", "3", "2", "count", "deny", "2000", False),
     ]
     assert [reason(each) for each in answers] == ["released", "released", "breaker_half_open"]
+    assert isinstance(answers[2], m.OrderDenied)
+    assert answers[2].detail == "the system breaker of desk is half-open and its test orders are still outstanding"
 
 
 def test_a_breaker_without_a_state_counts_as_open() -> None:
@@ -89,8 +93,35 @@ def test_the_oldest_mark_counts(seconds: int, outcome: str) -> None:
     hall = Hall()
     hall.hold(Side.BUY, "1000", "1.25", "GBPUSD")
     hall.wait(seconds)
-    [check] = [each for each in waterfall(hall.order(quantity="2000")) if each[0] == "mark_age"]
+    answer = hall.order(quantity="2000")
+    [check] = [each for each in waterfall(answer) if each[0] == "mark_age"]
     assert check == ("mark_age", str(seconds), "600", "seconds", outcome, "2000", False)
+    if isinstance(answer, m.OrderDenied):
+        assert answer.detail == f"the newest quote of GBPUSD is {seconds}.000000000 seconds old"
+
+
+@pytest.mark.parametrize(
+    ("before", "rule", "measured", "limit", "detail"),
+    [
+        (0, "daily_loss", "0.04001", "0.04", "the daily_loss of alpha is a fraction of 0.040010000000"),
+        (6000, "drawdown", "0.06401", "0.064", "the drawdown of alpha is a fraction of 0.064010000000"),
+    ],
+)
+def test_on_trial_a_loss_beyond_what_a_closed_breaker_bears_refuses(
+    before: int, rule: str, measured: str, limit: str, detail: str
+) -> None:
+    hall = Hall()
+    hall.say(m.AccountSuspended, account="alpha", rule="r", measured=Decimal(1), limit=Decimal(0), unit="count")
+    hall.say(m.AccountReinstated, account="alpha", rule="r", person="", role="", reason="r")
+    hall.lose(before)
+    hall.until_next_day()
+    hall.lose(before)
+    hall.lose(before + 401 if before else 4001)
+    answer = hall.order(quantity="2000")
+    assert waterfall(answer)[-1] == (rule, measured, limit, "fraction", "deny", "2000", False)
+    assert isinstance(answer, m.OrderDenied)
+    assert (answer.reason, answer.measured, answer.limit) == (rule, Decimal(measured), Decimal(limit))
+    assert (answer.unit, answer.detail) == ("fraction", detail)
 
 
 def test_a_closing_order_shows_what_it_closes_and_nothing_else() -> None:
@@ -117,3 +148,12 @@ def test_no_mark_and_no_equity_are_found_missing() -> None:
     assert waterfall(answer) == [FRESH, *admitted(*TIERS), missing]
     assert isinstance(answer, m.OrderDenied)
     assert answer.detail == "no quote of GBPUSD is known"
+    hall = Hall(desk=Desk(make_account(currency="CHF")))
+    hall.hold(Side.BUY, "1000", "1.1")
+    answer = hall.order(quantity="2000")
+    assert waterfall(answer)[-2:] == [
+        ("mark_age", "0", "600", "seconds", "pass", "2000", False),
+        ("no_equity", "0", "1", "count", "deny", "2000", True),
+    ]
+    assert isinstance(answer, m.OrderDenied)
+    assert answer.detail == "the equity of alpha is None"

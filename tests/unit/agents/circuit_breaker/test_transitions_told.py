@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.agents.circuit_breaker.hall import Hall
+from tests.unit.agents.circuit_breaker.test_circuit_breaker import reinstate, suspend
 from tests.unit.agents.circuit_breaker.test_conditions import margin, report, stale
 from tests.unit.agents.circuit_breaker.test_samples import bar, half_open, served
 from tmt import messages as m
@@ -77,6 +78,56 @@ def recover(hall: Hall) -> None:
     hall.lose(1000)
 
 
+def draw_down(hall: Hall) -> None:
+    hall.lose(3000)
+    hall.until_next_day()
+    hall.lose(6500)
+
+
+def recover_from_what_was_accepted(hall: Hall) -> None:
+    hall.lose(9000)
+    hall.until_next_day()
+    hall.resume()
+    for _ in range(3):
+        hall.trade("10")
+    hall.wait(60)
+    hall.lose(6400)
+
+
+def accept(hall: Hall) -> None:
+    hall.lose(9000)
+    hall.until_next_day()
+    hall.lose(9500)
+    hall.resume()
+
+
+def resume_without_the_role(hall: Hall) -> None:
+    hall.lose(9000)
+    hall.resume(role="trader")
+
+
+def resume_what_repeated(hall: Hall) -> None:
+    repeat(hall)
+    hall.resume()
+
+
+def turn_the_day_of_a_suspension(hall: Hall) -> None:
+    suspend(hall)
+    reinstate(hall)
+
+
+def recover_the_feed(hall: Hall) -> None:
+    stale(hall)
+    hall.say(m.FeedRecovered, instrument="EURUSD")
+    hall.wait(30)
+    hall.mark("EURUSD", "1.1")
+
+
+def answer_late_twice(hall: Hall) -> None:
+    served(hall, 1, m.OrderAccepted, 3000)
+    served(hall, 2, m.OrderAccepted, 4000)
+
+
 def break_an_invariant(hall: Hall) -> None:
     hall.say(m.InvariantBroken, invariant="M1", detail="a sum is not zero")
 
@@ -122,6 +173,22 @@ CASES: list[tuple[Callable[[Hall], object], Told]] = [
      "seconds", "cool_down", "bus_lag of aria: 3 seconds")),
     (break_an_invariant, ("BreakerOpened", SYSTEM, "invariant_broken", "1", "0", "count", "person",
      "M1: a sum is not zero")),
+    (draw_down, ("BreakerReduced", ALPHA, "drawdown", "0.065", "0.064", "fraction", "cool_down",
+     "the drawdown of alpha is a fraction of 0.065000000000, beyond 0.064")),
+    (recover_from_what_was_accepted, ("BreakerClosed", ALPHA, "drawdown_recovered", "0.064", "0.064", "fraction",
+     "cool_down", "the losses of alpha are back within 0.064")),
+    (accept, ("BreakerHalfOpened", ALPHA, "resumed_by_person", "0.095", "0.08", "fraction", "person",
+     "ann: understood")),
+    (resume_what_repeated, ("BreakerHalfOpened", "agent/wyckoff", "resumed_by_person", "10", "9", "count", "person",
+     "ann: understood")),
+    (resume_without_the_role, ("BreakerOpened", ALPHA, "drawdown", "0.09", "0.08", "fraction", "person",
+     "ann may not resume alpha by the role trader")),
+    (turn_the_day_of_a_suspension, ("BreakerHalfOpened", ALPHA, "reinstated", "0.04", "0.03", "fraction", "cool_down",
+     "alpha is reinstated by the turn of its day: its day has turned")),
+    (recover_the_feed, ("BreakerClosed", FEED, "cooled_down", "5", "0", "seconds", "cool_down",
+     "stale_feed of instrument:EURUSD is over and its cool-down has passed")),
+    (answer_late_twice, ("BreakerOpened", VENUE, "latency", "4", "2", "seconds", "cool_down",
+     "2 of the last 2 answers of paper took longer")),
     (be_absent, ("BreakerOpened", SYSTEM, "agent_lost", "1", "0", "count", "person", LOST)),
 ]  # fmt: skip
 
