@@ -10,7 +10,7 @@ import msgspec
 
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import ONE, ZERO, Exact
+from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Side
 from tmt.projections.portfolio import Portfolio
 
@@ -36,7 +36,7 @@ class Bet(msgspec.Struct, frozen=True, kw_only=True):
 
     def along(self, sign: int) -> Decimal:
         """Units in the direction of `sign`, with the working orders that add to it filled."""
-        return (self.held + (self.buying if sign > 0 else self.selling)) * sign
+        return (self.held + (self.buying if sign == 1 else self.selling)) * sign
 
     def plus(self, other: Bet) -> Bet:
         """Both together."""
@@ -48,7 +48,7 @@ def owned_by(portfolio: Portfolio, owner: str) -> list[Account]:
     return [account for account in portfolio.accounts if account.owner == owner]
 
 
-def open_lines(portfolio: Portfolio, accounts: Iterable[Account], order_id: str) -> dict[tuple[str, str], Bet]:
+def open_lines(portfolio: Portfolio, accounts: Iterable[Account], order_id: str = "") -> dict[tuple[str, str], Bet]:
     """Bets by account and instrument, without the order called `order_id` and without orders that only reduce."""
     lines: dict[tuple[str, str], Bet] = {}
     for account in accounts:
@@ -86,9 +86,9 @@ def alike(first: Instrument, second: Instrument, direction: int) -> bool:
     `direction` is 1 when both are held the same way round, -1 when one is bought and the other sold.
     """
     first_legs, second_legs = legs(first), legs(second)
-    shared = any(first_legs[leg] * second_legs[leg] * direction > 0 for leg in first_legs if leg in second_legs)
+    shared = any(first_legs[leg] == second_legs[leg] * direction for leg in first_legs if leg in second_legs)
     claims = not first.base_currency and not second.base_currency
-    return shared or (claims and first.asset_class is second.asset_class and direction > 0)
+    return shared or (claims and first.asset_class is second.asset_class and direction == 1)
 
 
 def net_exposure(portfolio: Portfolio, bets: dict[str, Bet], leg: str, sign: int, currency: str) -> Decimal | None:
@@ -126,8 +126,7 @@ def total_equity(portfolio: Portfolio, accounts: Iterable[Account], currency: st
     """Equity of `accounts` in `currency`; None when one cannot be valued."""
     total = ZERO
     for account in accounts:
-        equity = portfolio.equity(account.account_id)
-        rate = ONE if account.currency == currency else portfolio.rate(account.currency, currency)
+        equity, rate = portfolio.equity(account.account_id), portfolio.rate(account.currency, currency)
         if equity is None or rate is None:
             return None
         total += equity * rate

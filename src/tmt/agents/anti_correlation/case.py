@@ -19,8 +19,7 @@ class Case:
     """One order and its surroundings. Money is in `currency`, the currency of its account.
 
     Attributes:
-        accounts: of the order's owner.
-        lines: what those hold and work, by account and instrument, without the order.
+        lines: what the accounts of the order's owner hold and work, by account and instrument, without the order.
         bets: the same by instrument.
         equity: of those accounts; positive.
         unit_value: worth of one unit at the order's price; positive.
@@ -30,7 +29,6 @@ class Case:
     order: Order
     instrument: Instrument
     currency: str
-    accounts: list[Account]
     lines: dict[tuple[str, str], Bet]
     bets: dict[str, Bet]
     equity: Decimal
@@ -50,8 +48,8 @@ class Case:
         unit: str,
         *,
         quantity_max: Decimal,
-        reason: str,
         detail: str,
+        reason: str | None = None,
         at_least: bool = False,
     ) -> Deny | None:
         """Cut the order to `quantity_max`, or refuse it when no order of that size can be made."""
@@ -82,7 +80,6 @@ def open_case(waterfall: Waterfall, order: Order, account: Account, portfolio: P
         order=order,
         instrument=instrument,
         currency=account.currency,
-        accounts=accounts,
         lines=lines,
         bets=by_instrument(lines),
         equity=equity,

@@ -81,7 +81,7 @@ def correlation_matrix(series: dict[str, ReturnSeries], config: AntiCorrelationC
 def comove(
     series: dict[str, ReturnSeries], symbols: tuple[str, ...], config: AntiCorrelationConfig
 ) -> Comovement | None:
-    """Correlations of two or more instruments together; None with fewer than `returns_min` bars that all have."""
+    """Correlations of instruments together; None with fewer than `returns_min` bars that all have."""
     rows = _common_returns(series, symbols)
     if len(rows[0]) < config.returns_min:
         return None

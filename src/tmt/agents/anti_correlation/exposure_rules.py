@@ -74,7 +74,7 @@ def _bound_gross(
     along, against = line.along(order.side.sign), line.along(-order.side.sign)
     room = limit * equity - rest - along * case.unit_value
     lots = max(ZERO, room) // (case.unit_value * lot_size)
-    # What turns a position round adds nothing. A working order makes no such room: it may yet be refused.
+    # What closes a position or turns it round adds nothing. A working order makes no such room: it may yet be refused.
     turns = abs(line.held) - along
     units = max(along + waterfall.quantity, against)
     return case.cuts(
@@ -83,7 +83,7 @@ def _bound_gross(
         divide(rest + units * case.unit_value, equity),
         limit,
         "ratio",
-        quantity_max=max(case.closable, turns, lots * lot_size),
+        quantity_max=max(turns, lots * lot_size),
         reason="gross_exposure",
         detail=f"positions and working orders would be worth more than {limit} x the equity behind them",
     )

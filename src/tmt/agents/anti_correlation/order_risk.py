@@ -83,6 +83,11 @@ def risk_of(units: Decimal, value: Decimal, moves: Decimal, equity: Decimal) -> 
     return round_half_even(divide(units * value, equity) * moves, RISK_DECIMALS)
 
 
+def unit_risk(case: Case, moves: Decimal) -> Decimal:
+    """Risk of one unit of the order, of an instrument whose volatility is `moves`."""
+    return divide(case.unit_value * moves, case.equity, UNIT_RISK_DECIMALS)
+
+
 def measure_risks(
     state: AntiCorrelationState,
     bets: dict[str, Bet],
@@ -125,7 +130,7 @@ def measure_order(
             variance += 2 * risks[first] * risks[second] * coefficient
     return OrderRisk(
         start=start,
-        unit=divide(case.unit_value * moves, case.equity, UNIT_RISK_DECIMALS),
+        unit=unit_risk(case, moves),
         covariance=covariance,
         others_variance=max(ZERO, variance),
         others_total=sum((abs(risk) for risk in risks.values()), ZERO),

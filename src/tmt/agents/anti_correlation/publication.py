@@ -107,15 +107,12 @@ def _bets_of(
     equity = total_equity(portfolio, accounts, currency)
     if equity is None or equity <= ZERO:
         return None
-    risks = measure_risks(
-        state, by_instrument(open_lines(portfolio, accounts, "")), portfolio, config, equity, currency
-    )
+    risks = measure_risks(state, by_instrument(open_lines(portfolio, accounts)), portfolio, config, equity, currency)
     if not risks:
         return None
+    together = comove(state.series, tuple(sorted(risks)), config)
+    if together is None:
+        return None
     variance = sum((risk * risk for risk in risks.values()), ZERO)
-    if len(risks) > 1:
-        together = comove(state.series, tuple(sorted(risks)), config)
-        if together is None:
-            return None
-        variance += sum((2 * risks[a] * risks[b] * coefficient for a, b, coefficient in together.pairs()), ZERO)
+    variance += sum((2 * risks[a] * risks[b] * coefficient for a, b, coefficient in together.pairs()), ZERO)
     return effective_bets(sum((abs(risk) for risk in risks.values()), ZERO), max(ZERO, variance), len(risks))

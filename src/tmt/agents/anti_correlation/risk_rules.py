@@ -10,10 +10,10 @@ from tmt.agents.anti_correlation.case import Case
 from tmt.agents.anti_correlation.clusters import cluster_of
 from tmt.agents.anti_correlation.config import AntiCorrelationConfig
 from tmt.agents.anti_correlation.covariance import volatility
-from tmt.agents.anti_correlation.order_risk import UNIT_RISK_DECIMALS, OrderRisk, largest, risk_of
+from tmt.agents.anti_correlation.order_risk import OrderRisk, largest, risk_of, unit_risk
 from tmt.agents.anti_correlation.state import AntiCorrelationState
 from tmt.agents.verdict import Deny, Waterfall
-from tmt.domain.money import ZERO, divide
+from tmt.domain.money import ZERO
 from tmt.projections.portfolio import Portfolio
 
 
@@ -47,29 +47,23 @@ def _judge_contribution(waterfall: Waterfall, case: Case, risk: OrderRisk, limit
         limit,
         "ratio",
         quantity_max=_largest_quantity(waterfall, case, risk, holds),
-        reason="risk_contribution",
         detail=f"{case.instrument.symbol} would have more than {limit} of the risk of the owner's book",
     )
 
 
 def _judge_bets(waterfall: Waterfall, case: Case, risk: OrderRisk, limit: Decimal) -> Deny | None:
     least = min(limit, risk.bets(max(ZERO, risk.start)))
-    measured = risk.bets(risk.after(waterfall.quantity))
 
     def holds(after: Decimal) -> bool:
         return after <= ZERO or risk.bets(after) >= least
 
-    if least <= measured < limit:
-        waterfall.warns("effective_bets", measured, limit, "count", at_least=True)
-        return None
     return case.cuts(
         waterfall,
         "effective_bets",
-        measured,
+        risk.bets(risk.after(waterfall.quantity)),
         limit,
         "count",
         quantity_max=_largest_quantity(waterfall, case, risk, holds),
-        reason="effective_bets",
         detail=f"the owner's book would be fewer than {limit} independent bets",
         at_least=True,
     )
@@ -95,7 +89,7 @@ def judge_cluster(
     own, sign, limit = case.order.instrument, case.order.side.sign, config.cluster_risk_fraction_max
     cluster = cluster_of(state.series, own, tuple(case.bets), config)
     moves = volatility(state.series.get(own), config)
-    unit = ZERO if moves is None else divide(case.unit_value * moves, case.equity, UNIT_RISK_DECIMALS)
+    unit = ZERO if moves is None else unit_risk(case, moves)
     if len(cluster) < 2 or unit == ZERO:
         return None
     along = ZERO

@@ -20,8 +20,9 @@ from tmt.agents.aria.exit_config import ExitRule, ExitsConfig
 from tmt.agents.aria.volatility import VolatilityTrack
 from tmt.agents.verdict import Waterfall
 from tmt.domain.instrument import Instrument
-from tmt.domain.money import ZERO, Exact, divide, floor_to, is_multiple
+from tmt.domain.money import ROUNDING, ZERO, Exact, divide, floor_to, is_multiple
 from tmt.domain.news import NewsCalendar
+from tmt.domain.order import Side
 from tmt.domain.position import Position
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.market.bar import Bar, Timeframe
@@ -86,6 +87,11 @@ class Case:
     bar: Bar
 
     @property
+    def long(self) -> bool:
+        """Whether it gains when the price rises."""
+        return self.trip.side is Side.BUY
+
+    @property
     def sign(self) -> int:
         """1 when long, -1 when short."""
         return self.trip.side.sign
@@ -107,11 +113,19 @@ class Case:
 
     def multiple(self, profit: Decimal) -> Decimal:
         """`profit` in R, for display."""
-        return divide(profit, self.risk, 6)
+        return ROUNDING.divide(profit, self.risk)
+
+    def gain(self, price: Decimal, other: Decimal) -> Decimal:
+        """By how much `price` is better than `other`: what one unit gains on the way."""
+        return (price - other) * self.sign
 
     def nearer(self, price: Decimal, other: Decimal) -> bool:
         """Whether a stop at `price` is nearer to the market than one at `other`."""
-        return (price - other) * self.sign > ZERO
+        return self.gain(price, other) > ZERO
+
+    def behind(self, price: Decimal, distance: Decimal) -> Decimal:
+        """Where a stop stands so far behind `price`, or up to a tick further."""
+        return _on_tick(price - distance * self.sign, self.instrument, up=not self.long)
 
 
 def follow(
@@ -136,13 +150,18 @@ def _tracks_of(tracks: dict[str, ExitTrack], bar: Bar, portfolio: Portfolio) -> 
         trip = portfolio.trip(account.account_id, bar.instrument)
         if trip is None:
             continue
-        price = bar.bid if trip.side.sign > 0 else bar.ask
+        price = _closing_price(trip, bar)
         known = tracks.get(key)
         if known is None or (known.order_id, known.opened_at_ns) != (trip.order_id, trip.opened_at_ns):
             yield key, ExitTrack(order_id=trip.order_id, opened_at_ns=trip.opened_at_ns, bars=1, best_price=price)
         else:
-            best = max(known.best_price, price, key=lambda each: each * trip.side.sign)
+            better = max if trip.side is Side.BUY else min
+            best = better(known.best_price, price)
             yield key, msgspec.structs.replace(known, bars=known.bars + 1, best_price=best)
+
+
+def _closing_price(trip: RoundTrip, bar: Bar) -> Decimal:
+    return bar.bid if trip.side is Side.BUY else bar.ask
 
 
 def _acted(track: ExitTrack, raised: ExitRaised, config: ExitsConfig) -> ExitTrack:
@@ -209,7 +228,7 @@ def _case(
     risk = cost - trip.initial_stop * held
     if risk <= ZERO:
         return None
-    price = bar.bid if held > ZERO else bar.ask
+    price = _closing_price(trip, bar)
     return Case(
         position=position,
         trip=trip,
@@ -255,7 +274,7 @@ def _crossed(case: Case, config: ExitsConfig) -> Iterator[Exit]:
         return
     told = Waterfall(GATE, case.open_quantity)
     told.passes("exit_trail", case.multiple(case.best_profit), config.trail.from_r, "R", at_least=True)
-    told.passes("exit_trail_crossed", case.price, target, "price", at_least=case.sign < 0)
+    told.passes("exit_trail_crossed", case.price, target, "price", at_least=not case.long)
     yield from _leave(case, ExitRule.TRAIL, told)
 
 
@@ -284,7 +303,7 @@ def _break_even(case: Case, config: ExitsConfig) -> Iterator[Exit]:
         return
     traded = case.trip.quantity * case.instrument.point_value
     costs = divide(case.trip.fees * rule.cost_multiple, traded)
-    target = _on_tick(entry + max(ZERO, costs) * case.sign, case.instrument, up=case.sign > 0)
+    target = _on_tick(entry + max(ZERO, costs) * case.sign, case.instrument, up=case.long)
     told = Waterfall(GATE, ZERO)
     told.passes("exit_break_even", case.multiple(case.profit), rule.at_r, "R", at_least=True)
     yield from _move(case, ExitRule.BREAK_EVEN, target, told)
@@ -295,7 +314,7 @@ def _trail(case: Case, config: ExitsConfig) -> Iterator[Exit]:
     if target is None or stop is None or average_range is None:
         return
     step = config.trail.step_atr_multiple * average_range
-    if (target - stop) * case.sign < step:
+    if case.gain(target, stop) < step:
         return
     told = Waterfall(GATE, ZERO)
     told.passes("exit_trail", case.multiple(case.best_profit), config.trail.from_r, "R", at_least=True)
@@ -306,7 +325,7 @@ def _trail_target(case: Case, config: ExitsConfig) -> Decimal | None:
     if case.average_range is None or not case.reaches(case.best_profit, config.trail.from_r):
         return None
     distance = config.trail.atr_multiple * case.average_range
-    return _on_tick(case.track.best_price - distance * case.sign, case.instrument, up=case.sign < 0)
+    return case.behind(case.track.best_price, distance)
 
 
 def _news(case: Case, calendar: NewsCalendar, config: ExitsConfig) -> Iterator[Exit]:
@@ -322,21 +341,20 @@ def _news(case: Case, calendar: NewsCalendar, config: ExitsConfig) -> Iterator[E
     told = Waterfall(GATE, ZERO)
     told.passes("exit_news", _minutes(event.time_ns - now_ns), _minutes(ahead_ns), "minutes")
     distance = rule.atr_multiple * case.average_range
-    target = _on_tick(case.price - distance * case.sign, case.instrument, up=case.sign < 0)
-    yield from _move(case, ExitRule.NEWS, target, told)
+    yield from _move(case, ExitRule.NEWS, case.behind(case.price, distance), told)
 
 
 def _move(case: Case, rule: ExitRule, target: Decimal, told: Waterfall) -> Iterator[Exit]:
     stop = case.stop
-    if stop is None or target <= ZERO or not case.nearer(target, stop) or not case.nearer(case.price, target):
+    if stop is None or not case.nearer(target, stop) or not case.nearer(case.price, target):
         return
-    told.passes("exit_stop", target, stop, "price", at_least=case.sign > 0)
+    told.passes("exit_stop", target, stop, "price", at_least=case.long)
     yield Exit(rule=rule, stop_price=target, checks=told.checks)
 
 
 def _distance(case: Case, move: Exit) -> Decimal:
     assert move.stop_price is not None
-    return (case.price - move.stop_price) * case.sign
+    return case.gain(case.price, move.stop_price)
 
 
 def _on_tick(price: Decimal, instrument: Instrument, *, up: bool) -> Decimal:
@@ -345,4 +363,4 @@ def _on_tick(price: Decimal, instrument: Instrument, *, up: bool) -> Decimal:
 
 
 def _minutes(nanoseconds: int) -> Decimal:
-    return divide(Decimal(nanoseconds), Decimal(_MINUTE_NS), 6)
+    return ROUNDING.divide(Decimal(nanoseconds), Decimal(_MINUTE_NS))

@@ -77,24 +77,15 @@ def margin_used(stakes: list[Commitment], margins: InitialMargin) -> Decimal:
 
 def worst_cases(stakes: list[Commitment]) -> dict[str, tuple[Instrument, Decimal]]:
     """By symbol, the worth of the larger of what is held with all buys filled and with all sells filled, unsigned."""
-    held: dict[str, Decimal] = {}
-    bought: dict[str, Decimal] = {}
-    sold: dict[str, Decimal] = {}
+    longest: dict[str, Decimal] = {}
+    shortest: dict[str, Decimal] = {}
     instruments: dict[str, Instrument] = {}
     for c in stakes:
-        bucket = held if not c.working else bought if c.value > ZERO else sold
-        bucket[c.instrument.symbol] = bucket.get(c.instrument.symbol, ZERO) + c.value
-        instruments[c.instrument.symbol] = c.instrument
-    return {
-        symbol: (
-            instrument,
-            max(
-                abs(held.get(symbol, ZERO) + bought.get(symbol, ZERO)),
-                abs(held.get(symbol, ZERO) + sold.get(symbol, ZERO)),
-            ),
-        )
-        for symbol, instrument in instruments.items()
-    }
+        symbol = c.instrument.symbol
+        longest[symbol] = longest.get(symbol, ZERO) + _along(c, 1)
+        shortest[symbol] = shortest.get(symbol, ZERO) + _along(c, -1)
+        instruments[symbol] = c.instrument
+    return {symbol: (each, max(longest[symbol], shortest[symbol])) for symbol, each in instruments.items()}
 
 
 def measure(stakes: list[Commitment], instrument: Instrument, side: Side, margins: InitialMargin) -> Exposure:
@@ -103,11 +94,11 @@ def measure(stakes: list[Commitment], instrument: Instrument, side: Side, margin
     here = [c for c in stakes if c.instrument.symbol == instrument.symbol]
     others = [c for c in stakes if c.instrument.symbol != instrument.symbol]
     return Exposure(
-        instrument=sum((c.value for c in here if not c.working or c.value * sign > ZERO), ZERO) * sign,
+        instrument=sum((_along(c, sign) for c in here), ZERO),
         others=sum((value for _, value in worst_cases(others).values()), ZERO),
         others_margin=margin_used(others, margins),
-        base=_along(stakes, instrument.base_currency, sign) if instrument.base_currency else ZERO,
-        quote=_along(stakes, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
+        base=_currency(stakes, instrument.base_currency, sign),
+        quote=_currency(stakes, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
         heat=sum((c.loss for c in stakes), ZERO),
     )
 
@@ -117,9 +108,9 @@ def _position(portfolio: Portfolio, position: Position) -> Commitment | Unknown:
     mark = portfolio.mark(position.instrument)
     if instrument is None or mark is None:
         return Unknown(reason="no_mark", detail=f"no price known for {position.instrument}, which is held")
-    price = mark.bid if position.quantity > ZERO else mark.ask
+    price, way = (mark.bid, 1) if position.quantity > ZERO else (mark.ask, -1)
     stop = portfolio.protective_stop(position.account, position.instrument)
-    to_stop = price if stop is None else max(ZERO, (price - stop) * (1 if position.quantity > ZERO else -1))
+    to_stop = price if stop is None else max(ZERO, (price - stop) * way)
     return _commitment(portfolio, position.account, instrument, position.quantity, price, to_stop, working=False)
 
 
@@ -156,16 +147,19 @@ def _commitment(
     )
 
 
-def _along(stakes: list[Commitment], currency: str, sign: int) -> Decimal:
+def _along(c: Commitment, sign: int) -> Decimal:
+    """Its worth in the direction of `sign`; an order's only where it adds."""
+    value = c.value * sign
+    return max(ZERO, value) if c.working else value
+
+
+def _currency(stakes: list[Commitment], currency: str, sign: int) -> Decimal:
     total = ZERO
     for c in stakes:
         if not c.instrument.base_currency:
             continue
-        leg = ZERO
         if c.instrument.base_currency == currency:
-            leg += c.value * sign
+            total += _along(c, sign)
         if c.instrument.quote_currency == currency:
-            leg -= c.value * sign
-        if not c.working or leg > ZERO:
-            total += leg
+            total += _along(c, -sign)
     return total

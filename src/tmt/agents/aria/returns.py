@@ -30,6 +30,9 @@ class ReturnSeries(msgspec.Struct, frozen=True, array_like=True):
     returns_nano: tuple[int, ...] = ()
 
 
+_NONE: Final = ReturnSeries(0, 0)
+
+
 def advance(series: ReturnSeries | None, bar: Bar, returns_max: int, gap_ns_max: int) -> ReturnSeries:
     """The series with one more bar, which has no return after more than `gap_ns_max` without one; None: before any."""
     close = int(bar.close.scaleb(12))
@@ -48,7 +51,7 @@ def advance(series: ReturnSeries | None, bar: Bar, returns_max: int, gap_ns_max:
 
 def common_returns(series: Mapping[str, ReturnSeries], symbols: Iterable[str]) -> dict[str, list[int]]:
     """Returns of `symbols` over the bars that all of them have, oldest first; empty lists when one has none."""
-    known = {symbol: series.get(symbol, ReturnSeries(0, 0)) for symbol in symbols}
+    known = {symbol: series.get(symbol, _NONE) for symbol in symbols}
     if len({each.end_ns for each in known.values()}) <= 1:
         return {symbol: list(each.returns_nano) for symbol, each in known.items()}
     by_end = {symbol: dict(zip(each.end_ns, each.returns_nano, strict=True)) for symbol, each in known.items()}

@@ -149,10 +149,19 @@ def test_what_is_not_followed_is_not_known() -> None:
     assert correlation_matrix({"A": row(X)}, config) == []
 
 
-def test_correlation_keeps_its_digits_at_high_levels_and_small_moves() -> None:
-    tiny = tuple(1.0 + 1e-9 * (i % 2) for i in range(COUNT))
+@pytest.mark.parametrize("move", [1e-9, 2.0**-52])
+def test_correlation_keeps_its_digits_at_high_levels_and_small_moves(move: float) -> None:
+    tiny = tuple(1.0 + move * (i % 2) for i in range(COUNT))
     series = {"A": row(tiny), "B": row(tuple(-x for x in tiny))}
     assert correlate(series, "A", "B", config_with()).coefficient == Decimal(-1)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("half_life", ["7", "20"])
+def test_a_coefficient_is_at_most_one_where_floats_run_out_of_digits(way: int, half_life: str) -> None:
+    # Squares of 1e-161 are subnormal: unbounded, the sum of products would be 1.12 or more.
+    series = {"A": row(X, 1e-161), "B": row(X, way * 1e-161)}
+    assert correlate(series, "A", "B", config_with(half_life_bars=half_life)).coefficient == way
 
 
 def test_correlation_is_of_moves_about_their_means() -> None:
@@ -160,15 +169,16 @@ def test_correlation_is_of_moves_about_their_means() -> None:
     assert correlate(series, "A", "B", config_with()).coefficient == 0
 
 
-@pytest.mark.parametrize("level", [0.0, 0.001])
+@pytest.mark.parametrize("level", [0.0, 0.001, 0.007])
 def test_what_never_moves_correlates_with_nothing(level: float) -> None:
     still, config = row((level,) * COUNT), config_with(half_life_bars="3")
     assert correlate({"A": still, "B": row(X)}, "A", "B", config).coefficient is None
     assert correlate({"A": row(X), "B": still}, "A", "B", config).coefficient is None
     assert volatility(still, config) == 0
-    together = comove({"A": still, "B": row(X)}, ("A", "B"), config)
-    assert together is not None
-    assert (together.coefficients, together.shrinkage_fraction) == ((Decimal(0),), Decimal(0))
+    for other in (row(X), row((1.7 * level,) * COUNT)):
+        together = comove({"A": still, "B": other}, ("A", "B"), config)
+        assert together is not None
+        assert (together.coefficients, together.shrinkage_fraction) == ((Decimal(0),), Decimal(0))
 
 
 def test_coefficients_are_on_a_grid_of_four_decimals() -> None:

@@ -16,14 +16,18 @@ from tests.unit.agents.anti_correlation.moves import (
     independent,
     make_agent,
     make_desk,
+    mixed,
     row,
 )
 from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tmt import messages as m
 from tmt.agents.anti_correlation import AntiCorrelationState
+from tmt.agents.anti_correlation.bets import Bet
 from tmt.agents.anti_correlation.case import Case, open_case
 from tmt.agents.anti_correlation.clusters import cluster_of
-from tmt.agents.anti_correlation.order_risk import OrderRisk, effective_bets, largest
+from tmt.agents.anti_correlation.correlation_rules import judge_correlations
+from tmt.agents.anti_correlation.covariance import comove
+from tmt.agents.anti_correlation.order_risk import OrderRisk, effective_bets, largest, measure_order, measure_risks
 from tmt.agents.anti_correlation.risk_rules import judge_cluster
 from tmt.agents.verdict import Deny, Waterfall
 from tmt.domain.money import divide
@@ -271,17 +275,44 @@ def test_a_cluster_is_what_is_connected_and_each_member_goes_its_way() -> None:
     assert cluster_of({}, "D", ("A",), config) == {"D": 1}
 
 
-def test_a_member_of_a_cluster_that_cannot_be_valued_is_refused() -> None:
-    desk = make_desk()
-    desk.hold("GBPUSD", Side.BUY, "1000", "1", account="beta")
-    order = make_order("EURUSD", Side.BUY, "1000", make_quote("1"))
+def opened(desk: Desk, symbol: str = "EURUSD", side: Side = Side.BUY, price: str = "1") -> tuple[Waterfall, Case]:
+    order = make_order(symbol, side, "1000", make_quote(price))
     waterfall = Waterfall("anti_correlation", order.quantity)
     case = open_case(waterfall, order, desk.portfolio.accounts[0], desk.portfolio)
     assert isinstance(case, Case)
+    return waterfall, case
+
+
+def refusal(reason: str, detail: str) -> Deny:
+    """What a gate says of an order of 1,000 while something is not known."""
+    return Waterfall("anti_correlation", Decimal(1000)).denies_missing(reason, detail)
+
+
+def test_a_member_of_a_cluster_that_cannot_be_valued_is_refused() -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "1000", "1", account="beta")
+    waterfall, case = opened(desk)
     del desk.portfolio.state.marks["GBPUSD"]
     deny = judge_cluster(correlated("0.65"), waterfall, case, desk.portfolio, config_with())
-    assert isinstance(deny, Deny)
-    assert deny.reason == "no_mark"
+    assert deny == refusal("no_mark", "the risk of GBPUSD cannot be valued")
+
+
+@pytest.mark.parametrize("coefficient", ["0.65", None])
+def test_what_is_held_and_unknown_is_refused(coefficient: str | None) -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "1000", "1", account="beta")
+    waterfall, case = opened(desk)
+    del desk.portfolio.state.instruments["GBPUSD"]
+    state = AntiCorrelationState() if coefficient is None else correlated(coefficient)
+    deny = judge_correlations(state, waterfall, case, desk.portfolio, config_with(), hedges=False)
+    assert deny == refusal("unknown_instrument", "GBPUSD is held and unknown")
+
+
+def test_a_rate_too_small_to_be_told_from_nothing_is_none() -> None:
+    desk = make_desk()
+    desk.mark("USDJPY", "10000000000000")
+    assert desk.portfolio.rate("JPY", "USD") == 0
+    assert reason(judge(desk, make_agent(desk), symbol="USDJPY", quantity="1000")) == "no_conversion_rate"
 
 
 def test_what_never_moved_adds_no_risk() -> None:
@@ -290,6 +321,47 @@ def test_what_never_moved_adds_no_risk() -> None:
     rows = {"EURUSD": row((0.0,) * 40), "SPY": row(Z)}
     said = judge(desk, make_agent(desk, AntiCorrelationState(series=rows), **{**BOOK, "book_instruments_min": "2"}))
     assert told(said, "lowers_risk")[1:] == (Decimal("0.005"), Decimal("0.005"))
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_order_is_measured_against_all_that_is_held(side: Side) -> None:
+    desk = Desk(make_account("alpha", deposit="105000"), make_account("beta", deposit="105000"))
+    for symbol, held, units in (
+        ("EURUSD", Side.BUY, "63000"),
+        ("GBPUSD", Side.BUY, "21000"),
+        ("SPY", Side.SELL, "84000"),
+    ):
+        desk.mark(symbol, "1")
+        desk.hold(symbol, held, units, "1", account="beta")
+    series = {"EURUSD": row(X, 0.01), "GBPUSD": row(mixed(0.6), 0.01), "SPY": row(mixed(-0.4), 0.01)}
+    _, case = opened(desk, "GBPUSD", side, "1.3")
+    together = comove(series, ("EURUSD", "GBPUSD", "SPY"), config_with())
+    assert together is not None
+    with_pound, others, with_shares = together.coefficients
+    assert len({with_pound, others, with_shares, Decimal(0)}) == 4
+    euro, shares = Decimal("0.003"), Decimal("-0.004")
+    found = measure_order(AntiCorrelationState(series=series), case, desk.portfolio, config_with())
+    assert found == OrderRisk(
+        start=side.sign * Decimal("0.001"),
+        unit=Decimal("0.000000061904761905"),  # 1.3 x 0.01 of 210,000
+        covariance=side.sign * (euro * with_pound + shares * with_shares),
+        others_variance=euro * euro + shares * shares + 2 * euro * shares * others,
+        others_total=Decimal("0.007"),
+        others_count=2,
+    )
+
+
+def test_each_open_net_has_its_risk() -> None:
+    desk = make_desk()
+    flat, long = Bet(held=Decimal(5000), selling=Decimal(-5000)), Bet(held=Decimal(30000), buying=Decimal(10000))
+    bets = {"EURUSD": flat, "GBPUSD": long, "SPY": Bet(selling=Decimal(-2000))}
+
+    def risks(state: AntiCorrelationState) -> dict[str, Decimal] | None:
+        return measure_risks(state, bets, desk.portfolio, config_with(), Decimal(200_000), "USD")
+
+    assert risks(independent()) == {"GBPUSD": Decimal("0.002"), "SPY": Decimal("-0.0001")}
+    for symbol in ("GBPUSD", "SPY"):
+        assert risks(AntiCorrelationState(series={symbol: row(X)})) is None
 
 
 RISK = OrderRisk(

@@ -241,13 +241,26 @@ def test_the_last_of_the_bars_that_end_together_has_the_account_measured_once() 
     assert [(each.method, each.returns) for each in said] == [("historical", 21), ("ewma", 21)]
 
 
-@pytest.mark.parametrize(("hour_of_day", "times"), [(13, 0), (16, 0), (17, 2)])
-def test_an_instrument_whose_session_is_closed_is_not_waited_for(hour_of_day: int, times: int) -> None:
+HOUR_NS = 3600 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("day_ns", "times"),
+    [
+        (19 * HOUR_NS // 2, 2),  # the session opens as the bar ends, at 09:30
+        (19 * HOUR_NS // 2 + 1, 0),
+        (13 * HOUR_NS, 0),
+        (16 * HOUR_NS, 0),  # and closes as it ends, at 16:00
+        (16 * HOUR_NS + 1, 2),
+        (17 * HOUR_NS, 2),
+    ],
+)
+def test_an_instrument_whose_session_is_closed_is_not_waited_for(day_ns: int, times: int) -> None:
     desk = make_desk()
     agent = make_agent(desk, {"EURUSD": UP_DOWN, "SPY": UP_DOWN})
     desk.hold("EURUSD", Side.BUY, "1000", "1")
     desk.hold("SPY", Side.BUY, "10", "100")
-    desk.now_ns = START_NS - START_NS % (24 * 3600 * 10**9) + hour_of_day * 3600 * 10**9
+    desk.now_ns = START_NS - START_NS % (24 * HOUR_NS) + day_ns
     said = risks(agent.handle(hour(desk, "EURUSD", "1")))
     assert [each.returns for each in said] == [20] * times
 

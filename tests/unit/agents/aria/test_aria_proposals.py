@@ -47,6 +47,16 @@ def test_without_a_stop_the_exposure_limits_alone_bind(asked: str, expected: int
     assert not [check for check in said.checks if check.rule == "aria.risk_per_trade"]
 
 
+def test_a_rate_too_small_to_be_told_from_nothing_is_none() -> None:
+    desk = make_desk()
+    desk.mark("USDJPY", "10000000000000")
+    assert desk.portfolio.rate("JPY", "USD") == 0
+    agent = AriaAgent(default_config(AriaConfig, "aria"), desk.portfolio, "hash", NO_NEWS)
+    [said] = agent.handle(desk.propose("USDJPY", Side.BUY, "1000"))
+    assert isinstance(said, m.OrderDenied)
+    assert said.reason == "no_conversion_rate"
+
+
 def test_off_the_lot_grid_is_rounded_down() -> None:
     assert quantity(ask(make_desk(), Side.BUY, "1999.5")) == Decimal(1000)
 

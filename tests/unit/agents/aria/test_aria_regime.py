@@ -67,6 +67,12 @@ def test_the_market_trends_from_its_efficiency_on(
     assert (reading.limit, reading.unit) == (Decimal("0.5"), "ratio")
 
 
+@pytest.mark.parametrize(("last", "direction"), [(99, -1), (100, 0), (101, 1)])
+def test_where_every_efficiency_trends_what_came_back_to_its_start_has_no_direction(last: int, direction: int) -> None:
+    reading = classify(track((100, 105, 95, 105, last)), config_with(trending_efficiency_min="0"))
+    assert (reading.regime, reading.direction) == (Regime.TRENDING, direction)
+
+
 @pytest.mark.parametrize(("below", "regime"), [(56, Regime.TRENDING), (57, Regime.TURBULENT)])
 def test_turbulence_goes_before_direction(below: int, regime: Regime) -> None:
     # 56 below and 2 equal of 60 are the percentile 0.95; with 57 and 2 it is 58/60.
