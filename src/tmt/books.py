@@ -69,6 +69,21 @@ class Books:
             path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def existing(self, name: str) -> Path:
+        """Folder of a book that exists, or of the one in use, on which a desk may start later.
+
+        Raises:
+            InputError: when there is no such book, or `name` is not usable.
+        """
+        path = self.path(name)
+        if not path.is_dir() and name != self.current():
+            raise self._unknown(name, "name one of them; nothing was changed")
+        return path
+
+    def _unknown(self, name: str, fix: str) -> InputError:
+        known = ", ".join(self.names()) or "none"
+        return InputError("TMT-S003", f"there is no book {name}; there are: {known}", fix=fix)
+
     def new(self, name: str) -> Path:
         """Make a book and use it."""
         path = self.path(name)
@@ -81,8 +96,7 @@ class Books:
     def switch(self, name: str) -> None:
         """Use a book that exists."""
         if not self.path(name).is_dir():
-            known = ", ".join(self.names()) or "none"
-            raise InputError("TMT-S003", f"there is no book {name}; there are: {known}", fix=f"tmt book new {name}")
+            raise self._unknown(name, f"tmt book new {name}")
         with self._writing(self._current):
             pending = self._current.with_name("current.new")
             pending.write_text(f"{name}\n")

@@ -237,7 +237,8 @@ class Timeline:
         self._stale_at_ns[index] = NEVER_NS
         self._bars.state[index, kernel.STALE] = 1
         symbol = self._symbols[index]
-        self._emit(FeedStale.root("market", due_ns, symbol, str(last_ns), instrument=symbol, last_ns=last_ns))
+        fields = {"instrument": symbol, "last_ns": last_ns, "stale_after_ns": self._stale_after_ns}
+        self._emit(FeedStale.root("market", due_ns, symbol, str(last_ns), **fields))
         self.refresh_bounds()
 
     def _recover(self, index: int, time_ns: int) -> None:

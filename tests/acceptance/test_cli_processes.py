@@ -74,6 +74,8 @@ def test_a_stop_reaches_every_running_desk_whichever_book_is_in_use(
 def test_a_stop_that_no_desk_takes_while_another_runs_says_so_and_fails(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run(["book", "new", "other"]) == 0
+    capsys.readouterr()
     with Running(*UP, "--book", "one", state=state) as desk:
         desk.wait_for("time=")
         assert run(["stop", "--book", "other", "--reason", "drill", "--json"]) == 4

@@ -109,9 +109,10 @@ def test_a_hedge_by_what_moves_against_the_position_passes_whole(tmp_path: Path)
     assert day.released(hedge).order.quantity == 40_000
     seen = day.check(hedge, "anti_correlation.correlation.EURUSD")
     assert (seen.outcome, seen.measured < Decimal("-0.9")) == ("pass", True)
-    turned = sells(day, "USDCHF", "90000")
-    assert day.released(turned).order.quantity == 40_000, "ends the hedge, and does not double the first bet"
+    turned = sells(day, "USDCHF", "40000")
+    assert day.denial(turned).reason == "correlation", "without the hedge, which may be closed before, it doubles"
     assert day.check(turned, "anti_correlation.correlation.EURUSD").measured > Decimal("0.9")
+    assert day.released(day.closes("USDCHF")).order.quantity == 40_000
     day.ends()
 
 

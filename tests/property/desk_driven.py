@@ -141,6 +141,7 @@ class DrivenDesk:
         self._ends: Counter[str] = Counter()
         self._trails: list[str] = []
         self._used: set[str] = set()
+        self._reaches: dict[tuple[str, str, int], Decimal] = {}
         self.desk = self._open()
         self._warm_up()
 
@@ -271,6 +272,7 @@ class DrivenDesk:
             self.counts[type(message).__name__] += 1
             self._judge(message, interval_ns * execution.messages_burst, interval_ns)
             self.books.fold(message, interval_ns)
+            self._reaches_no_further(message)
         self._ended_once()
         for name in self.books.accounts:
             theirs = self.desk.portfolio.equity(name)
@@ -339,6 +341,15 @@ class DrivenDesk:
             sends = isinstance(message, m.OrderSubmitted) and self.books.opens(order)
             assert not sends or full_ns <= burst_ns, "more messages than the venue may get"
         self._not_halted(order)
+
+    def _reaches_no_further(self, message: m.Message) -> None:
+        """What an account may come to hold grows by what is released, and by nothing else: limits judged that."""
+        before, self._reaches = self._reaches, self.books.reaches()
+        grown = {key: units - before.get(key, ZERO) for key, units in self._reaches.items()}
+        if isinstance(message, m.OrderReleased) and not message.order.reduce_only:
+            key = message.order.account, message.order.instrument, message.order.side.sign
+            grown[key] -= message.order.quantity
+        assert all(units <= ZERO for units in grown.values()), f"{message} lets an account hold more: {grown}"
 
     def _not_halted(self, order: Any) -> None:
         if not self.books.opens(order):

@@ -15,6 +15,7 @@ from tests.property.desk_reference import (
     breaker_keys,
     crossing,
     price_of,
+    side_filled,
 )
 from tests.property.desk_tail import value_at_risk_breaches
 from tmt import messages as m
@@ -31,12 +32,10 @@ def breaches(books: Books, order: Order, sections: Mapping[str, Any]) -> list[st
     if not books.opens(order):
         return []
     found = [*_permission(books, order), *_conduct(books, order, sections)]
-    opening = order.quantity - books.closable(order)
-    if opening > ZERO:
-        found += _account_limits(books, order, opening, sections["aria"])
-        found += value_at_risk_breaches(books, order, sections["aria"].value_at_risk)
-        found += _owner_limits(books, order, sections["anti_correlation"])
-    return found + list(_book(books, order, max(ZERO, opening), sections))
+    found += _account_limits(books, order, sections["aria"])
+    found += value_at_risk_breaches(books, order, sections["aria"].value_at_risk)
+    found += _owner_limits(books, order, sections["anti_correlation"])
+    return found + list(_book(books, order, sections))
 
 
 def _beyond(what: str, measured: Decimal, limit: Decimal) -> Iterator[str]:
@@ -94,22 +93,22 @@ def _conduct(books: Books, order: Order, sections: Mapping[str, Any]) -> Iterato
             )
 
 
-def _account_limits(books: Books, order: Order, opening: Decimal, aria: Any) -> Iterator[str]:
+def _account_limits(books: Books, order: Order, aria: Any) -> Iterator[str]:
     name, symbol, sign = order.account, order.instrument, order.side.sign
     equity = books.equity(name)
     unit = books.worth(name, symbol, price_of(order))
     if order.stop_loss_price is not None:
-        risk = books.at_risk(order, opening)
+        risk = books.at_risk(order, order.quantity)
         yield from _beyond("risk at the stop", risk, aria.risk_fraction_max * equity)
         yield from _beyond("heat", books.heat(name, order) + risk, aria.heat_fraction_max * equity)
     held, bought, sold = books.stakes(name, symbol, order)
-    here = (held + (bought if sign > 0 else sold)) * sign + order.quantity * unit
+    here = side_filled(held, bought, -sold, sign) + order.quantity * unit
     yield from _beyond("position", here, aria.position_notional_max)
     yield from _beyond("instrument", here, aria.instrument_exposure_ratio_max * equity)
     others, margin = ZERO, here * _margin_of(books, symbol, aria)
     for other in sorted(set(books.instruments) - {symbol}):
         held, bought, sold = books.stakes(name, other, order)
-        worst = max(abs(held + bought), abs(held + sold))
+        worst = max(side_filled(held, bought, -sold, way) for way in (1, -1))
         others += worst
         margin += worst * _margin_of(books, other, aria)
     yield from _beyond("gross", others + here, aria.gross_exposure_ratio_max * equity)
@@ -134,8 +133,14 @@ def _currency(books: Books, order: Order, currency: str, way: int) -> Decimal:
             continue
         leg = way * (1 if pair[0] == currency else -1)
         held, bought, sold = books.stakes(order.account, symbol, order)
-        total += held * leg + max(ZERO, bought * leg) + max(ZERO, sold * leg)
+        total += _credited(held, bought, -sold, leg, judged=symbol == order.instrument)
     return total
+
+
+def _credited(held: Decimal, bought: Decimal, sold: Decimal, sign: int, *, judged: bool) -> Decimal:
+    """The same, but that a position counts as the hedge that it is where no order in its instrument may undo it."""
+    filled = bought if sign > 0 else sold
+    return side_filled(held, bought, sold, sign) if filled or judged else held * sign
 
 
 def _owner_limits(books: Books, order: Order, config: Any) -> Iterator[str]:
@@ -170,11 +175,11 @@ def _gross(books: Books, order: Order, names: list[str], unit: Decimal, what: st
         for symbol in books.instruments:
             held, bought, sold = books.line(name, symbol, order)
             if (name, symbol) != (order.account, order.instrument) and (held, bought, sold) != (ZERO, ZERO, ZERO):
-                rest += max(abs(held + bought), abs(held - sold)) * _middle(books, order, symbol)
+                most = max(side_filled(held, bought, sold, way) for way in (1, -1))
+                rest += most * _middle(books, order, symbol)
     held, bought, sold = books.line(order.account, order.instrument, order)
-    along = (held + bought) if order.side is Side.BUY else (sold - held)
-    if order.quantity > abs(held) - along:
-        yield from _beyond(what, rest + (along + order.quantity) * unit, limit)
+    along = side_filled(held, bought, sold, order.side.sign)
+    yield from _beyond(what, rest + (along + order.quantity) * unit, limit)
 
 
 def _net(books: Books, order: Order, names: list[str], currency: str, way: int) -> Decimal:
@@ -184,22 +189,21 @@ def _net(books: Books, order: Order, names: list[str], currency: str, way: int) 
         if currency not in pair:
             continue
         leg = way * (1 if pair[0] == currency else -1)
-        units = ZERO
         for name in names:
-            held, bought, sold = books.line(name, symbol, order)
-            units += held * leg + (bought if leg > 0 else sold)
-        total += units * _middle(books, order, symbol)
+            is_own = (name, symbol) == (order.account, order.instrument)
+            units = _credited(*books.line(name, symbol, order), leg, judged=is_own)
+            total += units * _middle(books, order, symbol) if units else ZERO
     return total
 
 
-def _book(books: Books, order: Order, opening: Decimal, sections: Mapping[str, Any]) -> Iterator[str]:
+def _book(books: Books, order: Order, sections: Mapping[str, Any]) -> Iterator[str]:
     """The rules of the account's book that are in force: all of them, or in lenient mode the hard ones."""
     rules = sections["rule_books"][books.accounts[order.account].rule_book].rules
     strict = sections["compliance"].mode == "strict"
     for rule in rules:
         if not (strict or rule.hard):
             continue
-        for breach in (*_rule(books, order, opening, rule), *_hours(books, order, rule, sections["news"].events)):
+        for breach in (*_rule(books, order, rule), *_hours(books, order, rule, sections["news"].events)):
             yield f"{rule.id}: {breach}"
 
 
@@ -224,12 +228,12 @@ def _hours(books: Books, order: Order, rule: Any, events: Iterable[Any]) -> Iter
             pass
 
 
-def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[str]:
+def _rule(books: Books, order: Order, rule: Any) -> Iterator[str]:
     name, equity = order.account, books.equity(order.account)
     notional = order.quantity * books.worth(name, order.instrument, price_of(order))
     match type(rule).__struct_config__.tag:
         case "risk_per_trade":
-            yield from _beyond("at risk", books.at_risk(order, opening), rule.equity_fraction_max * equity)
+            yield from _beyond("at risk", books.at_risk(order, order.quantity), rule.equity_fraction_max * equity)
         case "order_quantity_max":
             lots = order.quantity / books.instruments[order.instrument].lot_size
             yield from _beyond("lots", lots, Decimal(rule.lots_max))
@@ -250,10 +254,10 @@ def _rule(books: Books, order: Order, opening: Decimal, rule: Any) -> Iterator[s
         case "self_crossing":
             yield from (f"could trade with {other}" for other in crossing(order, books))
         case kind:
-            yield from _other_rule(books, order, opening, rule, kind)
+            yield from _other_rule(books, order, rule, kind)
 
 
-def _other_rule(books: Books, order: Order, opening: Decimal, rule: Any, kind: str) -> Iterator[str]:
+def _other_rule(books: Books, order: Order, rule: Any, kind: str) -> Iterator[str]:
     name, equity = order.account, books.equity(order.account)
     mark = books.marks[order.instrument]
     taken = mark.ask if order.side is Side.BUY else mark.bid
@@ -267,13 +271,12 @@ def _other_rule(books: Books, order: Order, opening: Decimal, rule: Any, kind: s
                 if price is not None:
                     yield from _beyond("from the quote", abs(price - taken), rule.quote_fraction_max * taken)
         case "daily_loss" | "drawdown":
-            lost = books.heat(name, order) + books.at_risk(order, opening)
+            lost = books.heat(name, order) + books.at_risk(order, order.quantity)
             reference = books.day_start[name] if kind == "daily_loss" else _reference(books, name, rule)
             allowed = rule.loss_fraction_max * reference
             if kind == "drawdown" and rule.locks_at_deposit:
                 allowed = max(allowed, reference - books.accounts[name].deposit)
-            if opening > ZERO:
-                yield from _beyond("if every stop were hit", reference - (equity - lost), allowed)
+            yield from _beyond("if every stop were hit", reference - (equity - lost), allowed)
         case _:
             pass
 
@@ -294,5 +297,5 @@ def _largest(books: Books, order: Order, symbol: str) -> Decimal:
         bought += order.quantity if order.side is Side.BUY else ZERO
         sold += order.quantity if order.side is Side.SELL else ZERO
         price = max(price, price_of(order))
-    largest = max(abs(held + bought), abs(held - sold))
+    largest = max(side_filled(held, bought, sold, way) for way in (1, -1))
     return largest * books.worth(order.account, symbol, price) if largest else ZERO

@@ -274,20 +274,6 @@ class Books:
             and not each.order.reduce_only
         ]
 
-    def closable(self, order: Order) -> Decimal:
-        """Units of the order that only close, once the open orders on its side have filled."""
-        same_way = sum(
-            (
-                each.left
-                for each in self.open_orders.values()
-                if (each.order.account, each.order.instrument) == (order.account, order.instrument)
-                and each.order.side is order.side
-                and each.order.order_id != order.order_id
-            ),
-            ZERO,
-        )
-        return max(ZERO, -self.held.get((order.account, order.instrument), ZERO) * order.side.sign - same_way)
-
     def line(self, account: str, symbol: str, order: Order) -> tuple[Decimal, Decimal, Decimal]:
         """Signed units held, bought and sold by open orders, without the order."""
         bought = sold = ZERO
@@ -296,6 +282,17 @@ class Books:
                 bought += each.left if each.order.side is Side.BUY else ZERO
                 sold += each.left if each.order.side is Side.SELL else ZERO
         return self.held.get((account, symbol), ZERO), bought, sold
+
+    def reaches(self) -> dict[tuple[str, str, int], Decimal]:
+        """Units that an account may come to hold of an instrument either way, if all that may open fills."""
+        found: dict[tuple[str, str, int], Decimal] = {}
+        for (account, symbol), units in self.held.items():
+            found[account, symbol, 1 if units > ZERO else -1] = abs(units)
+        for each in self.open_orders.values():
+            if not each.order.reduce_only:
+                key = each.order.account, each.order.instrument, each.order.side.sign
+                found[key] = found.get(key, ZERO) + each.left
+        return found
 
     def stakes(self, account: str, symbol: str, order: Order) -> tuple[Decimal, Decimal, Decimal]:
         """Signed worth of what is held, bought and sold, each at its own price."""
@@ -331,6 +328,11 @@ class Books:
             total += covered * max(ZERO, (price - stop.price) * sign)
             left -= covered
         return self.worth(account, symbol, total + left * price)
+
+
+def side_filled(held: Decimal, bought: Decimal, sold: Decimal, sign: int) -> Decimal:
+    """The most that can be held in the direction of `sign`: an exit may close a position before an order fills."""
+    return max(ZERO, held * sign) + (bought if sign > 0 else sold)
 
 
 def price_of(order: Order) -> Decimal:

@@ -19,7 +19,11 @@ SLACK = 1 + 1e-6
 def value_at_risk_breaches(books: Books, order: Order, config: Any) -> Iterator[str]:
     """What an order breaks that its account may lose, unless it makes the deviation no worse."""
     name, symbol = order.account, order.instrument
-    worths = {each: float(books.stakes(name, each, order)[0]) for each, _ in books.holdings(name)}
+    worths = {
+        each: float(books.stakes(name, each, order)[0])
+        for each, held in books.holdings(name)
+        if each != symbol or held * order.side.sign > 0
+    }
     working = [each for each in books.others(order, name) if each.left]
     common = _common(books, {*worths, *(each.order.instrument for each in working), symbol}, config)
     count = len(common[symbol])

@@ -157,10 +157,20 @@ class DeskMachine(RuleBasedStateMachine):
         if wait:
             self.desk.passes(wait)
 
-    @rule(account=ACCOUNTS, symbol=SYMBOLS, side=SIDES, lots=LOTS, stop=st.sampled_from([1, 2, 3, 5, 10]))
-    def person_trades(self, account: str, symbol: str, side: Side, lots: int, stop: int) -> None:
-        protected = self._touch(symbol, side) - side.sign * stop * TENTH_OF_A_PERCENT[symbol] * TICKS[symbol]
-        self._proposes(account, symbol, side, LOT_SIZES[symbol] * lots, stop_loss_price=protected)
+    @rule(
+        account=ACCOUNTS,
+        symbol=SYMBOLS,
+        side=SIDES,
+        lots=LOTS,
+        stop=st.sampled_from([1, 2, 3, 5, 10]),
+        gain=st.sampled_from([None, 1, 4]),
+    )
+    def person_trades(self, account: str, symbol: str, side: Side, lots: int, stop: int, gain: int | None) -> None:
+        tenth = side.sign * TENTH_OF_A_PERCENT[symbol] * TICKS[symbol]
+        fields: dict[str, Any] = {"stop_loss_price": self._touch(symbol, side) - stop * tenth}
+        if gain is not None:
+            fields["take_profit_price"] = self._touch(symbol, side) + gain * tenth
+        self._proposes(account, symbol, side, LOT_SIZES[symbol] * lots, **fields)
         self.desk.passes(1)
         self.desk.quotes(TICKS)
 

@@ -230,33 +230,10 @@ def approval_fields(approve: Approve, occurred_at_ns: int, approval_seconds: int
 def shrinks_position(order: Order, portfolio: Portfolio) -> bool:
     """Whether a reduce-only order is against the account's position and not larger: it passes every gate.
 
-    An order that is not reduce-only may outlive the position and open a new one, so it never counts here.
+    An order that is not reduce-only may outlive the position and open a new one: it is judged as one that opens, whole.
     """
     held = portfolio.position(order.account, order.instrument).quantity
     return order.reduce_only and held * order.side.sign < ZERO and order.quantity <= abs(held)
-
-
-def closable_quantity(portfolio: Portfolio, account: str, symbol: str, side: Side, order_id: str = "") -> Decimal:
-    """How much an order on `side` could close of a position, in units, once the others on that side have filled.
-
-    `order_id` names the order under judgement, which does not count as another.
-    """
-    others = sum(
-        (
-            working.remaining
-            for working in portfolio.working(account)
-            if working.order.instrument == symbol and working.order.side is side and working.order.order_id != order_id
-        ),
-        ZERO,
-    )
-    against = -portfolio.position(account, symbol).quantity * side.sign
-    return max(ZERO, against - others)
-
-
-def opening_quantity(order: Order, portfolio: Portfolio) -> Decimal:
-    """The part of an order, in units, that would open or add: all of it, unless it is against a position."""
-    closable = closable_quantity(portfolio, order.account, order.instrument, order.side, order.order_id)
-    return max(ZERO, order.quantity - closable)
 
 
 def _shown(value: Decimal) -> Decimal:

@@ -10,7 +10,9 @@ import msgspec
 from tmt import messages as m
 from tmt.cli.folders import has_log, reading
 from tmt.cli.results import Lifted
+from tmt.config import Loaded
 from tmt.domain.money import ZERO
+from tmt.domain.stop import EVERYTHING, ScopeKind, StopScope
 from tmt.ports.event_log import EventLog
 
 _LIFTING: Final[dict[type[m.Message], str]] = {m.BreakerClosed: "closed", m.BreakerHalfOpened: "half_open"}
@@ -135,3 +137,16 @@ def known_breakers(log: EventLog) -> frozenset[str]:
         assert isinstance(turned, m.BreakerTransition)
         keys.add(f"{turned.tier}/{turned.scope}")
     return frozenset(keys)
+
+
+def configured_breakers(loaded: Loaded) -> frozenset[str]:
+    """Keys of the breakers that a desk will have, by its configuration: for a log in which none ever spoke."""
+    accounts = loaded.sections["accounts"].accounts
+    names = {
+        ScopeKind.ACCOUNT: [each.account_id for each in accounts],
+        ScopeKind.VENUE: [each.venue for each in accounts],
+        ScopeKind.INSTRUMENT: [each.symbol for each in loaded.sections["instruments"].instruments],
+        ScopeKind.STRATEGY: loaded.sections["circuit_breaker"].strategies,
+    }
+    scopes = [StopScope(kind=kind, name=name) for kind, named in names.items() for name in named]
+    return frozenset(each.breaker for each in (EVERYTHING, *scopes))

@@ -18,10 +18,12 @@ from typing import Final
 from tmt import messages as m
 from tmt.adapters.clock.system import SystemClock
 from tmt.bootstrap import Desk
+from tmt.cli.aftermath import known_breakers
 from tmt.cli.folders import Chosen
 from tmt.cli.plan import Plan
 from tmt.cli.results import StopDrill
 from tmt.cli.settings import load_settings
+from tmt.cli.stop import refuse_unless_known
 from tmt.domain.money import floor_to
 from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.stop import StopLevel, StopScope
@@ -29,6 +31,7 @@ from tmt.engine.desk_loop import DeskLoop
 from tmt.engine.pace import Pace
 from tmt.errors import AdapterUnavailable
 from tmt.ports.door import Taken
+from tmt.projections.reach import covers, positions_in
 
 ACCEPT_SECONDS_MAX: Final = 0.1
 """Wall time within which a stop must be in the log, and in force."""
@@ -64,6 +67,7 @@ def drill(chosen: Chosen, level: StopLevel, scope: StopScope) -> StopDrill:
     """Run one; what was measured.
 
     Raises:
+        InputError: TMT-X011 when the desk has no such scope.
         AdapterUnavailable: TMT-N002 when the stop is not taken at all.
     """
     loaded = load_settings(chosen.config_folder, chosen.overrides)
@@ -81,6 +85,7 @@ def drill(chosen: Chosen, level: StopLevel, scope: StopScope) -> StopDrill:
         desk = plan.open_desk(Path(folder), loaded)
         try:
             desk.start()
+            refuse_unless_known(scope, known_breakers(desk.log))
             _bring_to_work(desk)
             return _stopped(desk, level, scope)
         finally:
@@ -128,8 +133,9 @@ def _proposal(desk: Desk, account: str, symbol: str, order_type: OrderType) -> m
 
 def _stopped(desk: Desk, level: StopLevel, scope: StopScope) -> StopDrill:
     clock, begun_seconds = SystemClock(), time.monotonic()
-    working = sum(len(desk.portfolio.working(each.account_id)) for each in desk.portfolio.accounts)
-    held = sum(len(desk.portfolio.positions(each.account_id)) for each in desk.portfolio.accounts)
+    orders = (each.order for each in desk.portfolio.working())
+    working = sum(covers(scope, desk.portfolio, each.account, each.strategy, each.instrument) for each in orders)
+    held = len(positions_in(scope, desk.portfolio))
     rows = Pace(desk.batches(), event_start_ns=desk.runner.timeline.now_ns, wall_start_ns=clock.now_ns(), speed=1)
     clocked = _Clocked(desk, DeskLoop(desk, rows, clock), begun_seconds)
     thread = Thread(target=clocked.loop.run, args=(clocked.ends, clocked.told), name="drill", daemon=True)

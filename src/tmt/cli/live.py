@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from tmt.agents.circuit_breaker.breakers import MANUAL
 from tmt.projections.desk_view import AccountLine, BreakerLine, DeskSnapshot, EventLine, MarketLine, PositionLine
 from tmt.projections.sentences import plain, utc
 
@@ -145,7 +146,9 @@ def _breakers(snapshot: DeskSnapshot) -> list[Text]:
 
 
 def _troubled(snapshot: DeskSnapshot) -> list[BreakerLine]:
-    return [each for each in snapshot.breakers if each.state != "closed"]
+    """Breakers that are not closed: the whole desk's first, then what a person stopped, then the others."""
+    troubled = [each for each in snapshot.breakers if each.state != "closed"]
+    return sorted(troubled, key=lambda each: (each.tier != "system", each.trigger not in MANUAL))
 
 
 def _orders(snapshot: DeskSnapshot) -> Text:

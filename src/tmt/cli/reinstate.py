@@ -11,12 +11,12 @@ import msgspec
 from tmt import messages as m
 from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.inbox.postgres import PostgresInbox
-from tmt.cli.aftermath import known_breakers
+from tmt.cli.aftermath import configured_breakers, known_breakers
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen, has_log, reading
 from tmt.cli.session import person
 from tmt.cli.settings import load_settings
-from tmt.cli.stop import ANSWER_SECONDS_MAX, checked_reason, leave, refuse_unless_known, taken_by
+from tmt.cli.stop import ANSWER_SECONDS_MAX, checked_reason, leave, refuse_unknown, refuse_unless_known, taken_by
 from tmt.cli.terminal import Terminal
 from tmt.domain.money import Exact
 from tmt.domain.stop import ScopeKind, StopScope
@@ -68,11 +68,9 @@ def _status(answer: ReinstatementAsked) -> ExitCode:
 
 def _through_inbox(terminal: Terminal, chosen: Chosen, request: m.ReinstateAccount) -> ReinstatementAsked:
     name = chosen.book_name
-    path = chosen.books.ensure(name)
-    if has_log(path):
-        with reading(path) as log:
-            _refuse_unknown(log, request.account)
-    leave(path, request)
+    path = chosen.books.existing(name)
+    refuse_unknown(chosen, _scope(request), [path])
+    leave(chosen.books.ensure(name), request)
     taken_by(terminal, chosen, name, request.message_id, time.monotonic() + ANSWER_SECONDS_MAX)
     if not has_log(path):
         return _asked(request, name, "waiting")
@@ -86,7 +84,7 @@ def _through_database(chosen: Chosen, request: m.ReinstateAccount) -> Reinstatem
         open_database(loaded, "tmt-command") as database,
         closing(PostgresEventLog(database, writer=False, source="command")) as log,
     ):
-        _refuse_unknown(log, request.account)
+        refuse_unless_known(_scope(request), known_breakers(log) or configured_breakers(loaded))
         with closing(PostgresInbox(database)) as inbox:
             inbox.put(request)
         deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX
@@ -95,8 +93,8 @@ def _through_database(chosen: Chosen, request: m.ReinstateAccount) -> Reinstatem
         return _became_of(log, request, database.where)
 
 
-def _refuse_unknown(log: EventLog, account: str) -> None:
-    refuse_unless_known(StopScope(kind=ScopeKind.ACCOUNT, name=account), known_breakers(log))
+def _scope(request: m.ReinstateAccount) -> StopScope:
+    return StopScope(kind=ScopeKind.ACCOUNT, name=request.account)
 
 
 def _became_of(log: EventLog, request: m.ReinstateAccount, book: str) -> ReinstatementAsked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from tmt.adapters.event_log.postgres import PostgresEventLog
 from tmt.adapters.inbox.postgres import PostgresInbox
 from tmt.adapters.inbox.sqlite import SqliteInbox
 from tmt.books import Books
-from tmt.cli.aftermath import Aftermath, aftermath, aftermath_in, event_of, known_breakers
+from tmt.cli.aftermath import Aftermath, aftermath, aftermath_in, configured_breakers, event_of, known_breakers
 from tmt.cli.exit_codes import ExitCode
 from tmt.cli.folders import Chosen, has_log, reading
 from tmt.cli.plan import Plan
@@ -150,7 +150,7 @@ def _give(terminal: Terminal, chosen: Chosen, command_for: Callable[[str], Perso
     books = chosen.books
     names = (chosen.book,) if chosen.book is not None else _running(terminal, books) or (books.current(),)
     commands = {name: command_for(name) for name in names}
-    _refuse_unknown(next(iter(commands.values())).scope, [books.path(name) for name in names])
+    refuse_unknown(chosen, next(iter(commands.values())).scope, [books.existing(name) for name in names])
     # One book's failure must not keep the command from the others, and no desk waits for another to obey.
     failures: dict[str, TmtError] = {}
     for name, command in commands.items():
@@ -173,20 +173,23 @@ def _give(terminal: Terminal, chosen: Chosen, command_for: Callable[[str], Perso
     return _answered(terminal, next(iter(commands.values())), entries, failures, missed, named=chosen.book is not None)
 
 
-def _refuse_unknown(scope: StopScope, paths: list[Path]) -> None:
-    """Raise InputError when no book with a past has such a scope: a stop that stops nothing must not look like one."""
+def refuse_unknown(chosen: Chosen, scope: StopScope, paths: Sequence[Path]) -> None:
+    """Raise InputError when no book with a past has such a scope: a stop that stops nothing must not look like one.
+
+    Where none has a past, the configuration tells what a desk will have.
+    """
     if scope.kind is ScopeKind.ALL:
         return
     known: set[str] = set()
     for path in [each for each in paths if has_log(each)]:
         with reading(path) as log:
             known |= known_breakers(log)
-    refuse_unless_known(scope, known)
+    refuse_unless_known(scope, known or configured_breakers(load_settings(chosen.config_folder, chosen.overrides)))
 
 
 def refuse_unless_known(scope: StopScope, known: Set[str]) -> None:
-    """Raise InputError when `known`, keys of breakers, has no such scope; a log that knows none has no past."""
-    if not known or scope.breaker in known or scope.kind is ScopeKind.ALL:
+    """Raise InputError when `known`, keys of breakers, has no such scope."""
+    if scope.breaker in known or scope.kind is ScopeKind.ALL:
         return
     same_kind = (StopScope.of_breaker(*key.split("/", 1)) for key in known)
     names = ", ".join(sorted(each.name for each in same_kind if each.kind is scope.kind)) or "none"
@@ -200,7 +203,7 @@ def _give_shared(terminal: Terminal, chosen: Chosen, command: PersonsCommand) ->
     loaded = load_settings(chosen.config_folder, chosen.overrides)
     with open_database(loaded, "tmt-command") as database:
         with closing(PostgresEventLog(database, writer=False, source="command")) as log:
-            refuse_unless_known(command.scope, known_breakers(log))
+            refuse_unless_known(command.scope, known_breakers(log) or configured_breakers(loaded))
             inbox = PostgresInbox(database)
             inbox.put(command)
             deadline_seconds = time.monotonic() + ANSWER_SECONDS_MAX

@@ -13,8 +13,9 @@ from tmt import messages as m
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import InputError
 from tmt.market.bar import Bar
+from tmt.projections.order_trail import OrderTrail
 from tmt.projections.sentences import plain, sentence, utc
-from tmt.projections.trail import OrderTrail, Trail, why
+from tmt.projections.trail import Step, Trail, why
 from tmt.projections.why_not import TimeframeThen, WhyNot, why_not
 
 __all__ = ["parse_time", "render_trail", "render_why_not", "why", "why_not"]
@@ -44,31 +45,74 @@ def parse_time(text: str) -> tuple[int, bool]:
 
 
 def render_trail(trail: Trail, console: Console) -> None:
-    """Print a trail: bar, events, signal, then every order through its gates to its end."""
+    """Print a trail: the event itself, its causes and effects; bar, events, signal, then every order to its end."""
     console.print(f"[bold]{escape(trail.kind)}[/] {escape(trail.id)}", highlight=False)
+    _render_event(trail, console)
+    if trail.event is None or trail.orders:
+        _render_origins(trail, console)
+    for order in trail.orders:
+        _render_order(order, console)
+    for line in trail.others:
+        console.print(f"Also of this signal: {escape(line)}", highlight=False)
+    if trail.complete:
+        return
+    if trail.event is None and not trail.orders:
+        console.print("No order follows from it.", highlight=False)
+    elif trail.exit is not None and not trail.orders:
+        console.print("It wanted an order, and none follows from it.", highlight=False)
+    else:
+        console.print("[bold red]The chain of causes is broken: `tmt doctor` checks the log.[/]", highlight=False)
+
+
+def _render_event(trail: Trail, console: Console) -> None:
+    """What was asked for itself, what it follows from, and what followed."""
+    if trail.event is not None:
+        console.print("[bold]This event[/]", highlight=False)
+        told = trail.causes[-1]
+        _say(console, told.occurred_at_ns, told.source, trail.event.says)
+        for name, value in trail.event.facts.items():
+            console.print(f"{'':21}[dim]{escape(name)}: {escape(value)}[/]", highlight=False, soft_wrap=True)
+        _checks(console, trail.event.checks)
+    _lines(console, "Because of", _untold_causes(trail), 0)
+    _lines(console, "It led to", trail.led_to, trail.led_to_count - len(trail.led_to))
+
+
+def _untold_causes(trail: Trail) -> tuple[Step, ...]:
+    """The causes that are not told by the rest: of an event all, of an order's step those before its trail began."""
+    causes = trail.causes[:-1]
+    begun = {each.message_id for each in (trail.signal, trail.proposal, trail.exit) if each is not None}
+    if trail.event is None:
+        first = next((place for place, each in enumerate(trail.causes) if each.message_id in begun), 0)
+        causes = trail.causes[:first]
+    bar = "" if trail.event is not None or trail.bar is None else trail.bar.message_id
+    return tuple(each for each in causes if each.message_id != bar)
+
+
+def _lines(console: Console, title: str, lines: tuple[Step, ...], more: int) -> None:
+    if not lines:
+        return
+    console.print(f"[bold]{title}[/]", highlight=False)
+    for line in lines:
+        _say(console, line.occurred_at_ns, line.source, f"{line.says}  {line.type} {line.message_id[:_ID_SHOWN]}")
+    if more > 0:
+        console.print(f"{'':21}and {more} more", highlight=False)
+
+
+def _render_origins(trail: Trail, console: Console) -> None:
+    """The bar, the Wyckoff events, and the signal, proposal or exit, with what each rests on."""
     if trail.bar is not None:
         _say(console, trail.bar.occurred_at_ns, "market", _bar_words(trail.bar.bar))
     for event in trail.events:
         _say(console, event.occurred_at_ns, event.source, sentence(event))
         _evidence(console, event.evidence)
     for origin in (trail.signal, trail.proposal, trail.exit):
-        if origin is not None:
+        if origin is not None and (trail.event is None or origin.message_id != trail.id):
             _say(console, origin.occurred_at_ns, origin.source, sentence(origin))
     if trail.signal is not None:
         evidence = (m.Measure(name="confidence", value=trail.signal.confidence, unit="share"), *trail.signal.evidence)
         _evidence(console, evidence)
-    if trail.exit is not None:
+    if trail.exit is not None and (trail.event is None or trail.exit.message_id != trail.id):
         _checks(console, trail.exit.checks)
-    for order in trail.orders:
-        _render_order(order, console)
-    for line in trail.others:
-        console.print(f"Also of this signal: {escape(line)}", highlight=False)
-    if not trail.orders and not trail.complete:
-        console.print("No order follows from it. What led to it:", highlight=False)
-        for cause in trail.causes:
-            _say(console, cause.occurred_at_ns, cause.source, f"{cause.type} {cause.message_id[:_ID_SHOWN]}")
-    elif not trail.complete:
-        console.print("[bold red]The chain of causes is broken: `tmt doctor` checks the log.[/]", highlight=False)
 
 
 def _render_order(order: OrderTrail, console: Console) -> None:
@@ -90,6 +134,7 @@ def _render_order(order: OrderTrail, console: Console) -> None:
         style = "bold red" if gate.outcome == "denied" else "bold"
         table.add_row(f"= {escape(gate.gate)}", "", "", "", gate.outcome, plain(gate.quantity_after), style=style)
     console.print(table)
+    _deciders(order, console)
     if order.denial is not None:
         console.print(f"[bold red]Denied[/]: {escape(order.denial.detail)}", highlight=False, soft_wrap=True)
         console.print(f"What would have changed it: {escape(order.flip)}.", highlight=False, soft_wrap=True)
@@ -102,6 +147,20 @@ def _render_order(order: OrderTrail, console: Console) -> None:
     if order.closed is not None:
         multiple = "no stop, no R" if order.r_multiple is None else f"{plain(order.r_multiple)} R"
         _say(console, order.closed.occurred_at_ns, order.closed.source, f"{sentence(order.closed)}, {multiple}")
+
+
+def _deciders(order: OrderTrail, console: Console) -> None:
+    """By which configuration and which rule book the gates judged."""
+    by_hash: dict[str, list[str]] = {}
+    for gate in order.gates:
+        by_hash.setdefault(gate.config_hash, []).append(gate.gate)
+    for config_hash, gates in by_hash.items():
+        words = f"Configuration {config_hash[:_ID_SHOWN]}: {', '.join(gates)}"
+        console.print(f"[dim]{escape(words)}[/]", highlight=False, soft_wrap=True)
+    for gate in order.gates:
+        if gate.rule_book:
+            words = f"Rule book {gate.rule_book}, version {gate.rule_book_version}: {gate.gate}"
+            console.print(f"[dim]{escape(words)}[/]", highlight=False, soft_wrap=True)
 
 
 def render_why_not(answer: WhyNot, console: Console, *, utc_assumed: bool = False) -> None:

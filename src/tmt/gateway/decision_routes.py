@@ -139,6 +139,10 @@ def _reasons(following: Following) -> list[BaseRouteHandler]:
 
     @get("/api/v1/why-not", summary="Why was there no trade then?")
     async def why_no_trade(instrument: Instrument, time: When, request: Request[Any, Any, Any]) -> WhyNot:
+        unknown = sorted({*request.query_params} - {"instrument", "time"})
+        if unknown:
+            errors = tuple(FieldProblem(where=f"query: {name}", detail="is not known") for name in unknown)
+            raise Refused(400, "", f"no such parameter: {', '.join(unknown)}", errors=errors)
         reader = await following.present()
         time_ns = _time_ns(time)
         return visible_why_not(principal(request), await asyncio.to_thread(why_not, reader.log, instrument, time_ns))

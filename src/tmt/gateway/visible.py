@@ -8,7 +8,8 @@ from tmt.access.roles import Principal
 from tmt.projections.audience import UNKNOWN
 from tmt.projections.desk_reader import DeskReader
 from tmt.projections.desk_view import AgentLine, DeskSnapshot
-from tmt.projections.trail import OrderTrail, Trail
+from tmt.projections.order_trail import OrderTrail
+from tmt.projections.trail import Step, Trail
 from tmt.projections.why_not import WhyNot
 
 
@@ -39,9 +40,11 @@ def _without_others(who: Principal, agent: AgentLine, reader: DeskReader) -> Age
 
 
 def visible_trail(who: Principal, trail: Trail) -> Trail | None:
-    """The trail without others' orders; None when nothing is left that `who` may see."""
+    """The trail without others' orders and events; None when nothing is left that `who` may see."""
     if not who.accounts:
         return trail
+    if trail.event is not None and not sees(who, trail.causes[-1].account):
+        return None
     orders = _own(who, trail.orders)
     if trail.proposal is not None and not sees(who, trail.proposal.account):
         return None
@@ -50,7 +53,21 @@ def visible_trail(who: Principal, trail: Trail) -> Trail | None:
     others_exit = trail.exit is not None and not sees(who, trail.exit.account)
     if others_exit and not orders:
         return None
-    return msgspec.structs.replace(trail, orders=orders, others=(), exit=None if others_exit else trail.exit)
+    led_to = _seen(who, trail.led_to)
+    hidden = len(trail.led_to) - len(led_to)
+    return msgspec.structs.replace(
+        trail,
+        causes=_seen(who, trail.causes),
+        led_to=led_to,
+        led_to_count=len(led_to) if hidden else trail.led_to_count,
+        orders=orders,
+        others=(),
+        exit=None if others_exit else trail.exit,
+    )
+
+
+def _seen(who: Principal, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(each for each in steps if sees(who, each.account))
 
 
 def visible_why_not(who: Principal, answer: WhyNot) -> WhyNot:

@@ -21,10 +21,11 @@ class FeedGapFound(Message, frozen=True, kw_only=True):
 
 
 class FeedStale(Message, frozen=True, kw_only=True):
-    """An open instrument has had no data since `last_ns`."""
+    """An open instrument has had no data since `last_ns`; it is stale `stale_after_ns` after its newest."""
 
     instrument: str
     last_ns: int
+    stale_after_ns: int = 0
 
 
 class FeedRecovered(Message, frozen=True, kw_only=True):

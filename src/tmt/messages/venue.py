@@ -44,7 +44,7 @@ class ScheduleEnded(Message, frozen=True, kw_only=True):
     """No more slices of a parent will go out, and those that did have ended.
 
     Attributes:
-        reason: "completed", "stopped", "breaker", "cancelled", "entries_barred", "expired".
+        reason: "completed", "stopped", "breaker", "cancelled", "entries_barred", "expired", "stop_passed".
         arrival_price: the side of the quote that the parent would have taken at its release.
         average_price: of its fills; None when nothing filled.
         shortfall_fraction: implementation shortfall of the fills against the arrival price, positive when worse.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -16,7 +17,8 @@ PATH_UP: Final = ("OrderSubmitted", *(kind.__name__ for kind in reversed(m.APPRO
 SLICING: Final = ("SliceDue", "ScheduleStarted")
 """Between the submission of a slice and its parent's release."""
 
-_ORIGINS: Final = ("SignalRaised", "OrderProposed", "ExitRaised")
+ORIGINS: Final = ("SignalRaised", "OrderProposed", "ExitRaised")
+"""Where a trail begins."""
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -43,6 +45,26 @@ def causes_of(log: EventLog, message: m.Message) -> list[m.Message]:
     return chain[::-1]
 
 
+def effects_of(log: EventLog, cause: m.Message, position: int) -> list[m.Message]:
+    """What followed from the message at `position`, directly or not, trails that it began included, oldest first."""
+    known = {cause.message_id}
+    found: list[tuple[int, m.Message]] = []
+
+    def follow(correlation_id: str) -> None:
+        for recorded in log.correlated(correlation_id):
+            if recorded.message_id not in known and _LINK.decode(recorded.body).causation_id in known:
+                known.add(recorded.message_id)
+                found.append((recorded.position, m.decode(recorded.body)))
+
+    follow(cause.correlation_id)
+    for origin in log.read(after=position, types=ORIGINS):
+        if origin.message_id not in known and _LINK.decode(origin.body).causation_id in known:
+            known.add(origin.message_id)
+            found.append((origin.position, m.decode(origin.body)))
+            follow(origin.correlation_id)
+    return [message for _, message in sorted(found, key=lambda each: each[0])]
+
+
 def follows_every_gate(chain: Sequence[m.Message]) -> bool:
     """Whether a chain from its root leads through every gate, none left out, as far as its last message got.
 
@@ -55,7 +77,7 @@ def incomplete_fills(log: EventLog) -> tuple[str, ...]:
     """Message ids of fills whose chain of causes does not lead through every gate back to its beginning."""
     links: dict[str, _Link] = {}
     fills = []
-    for recorded in log.read(types=("OrderFilled", *PATH_UP, *SLICING, *_ORIGINS)):
+    for recorded in log.read(types=("OrderFilled", *PATH_UP, *SLICING, *ORIGINS)):
         links[recorded.message_id] = _LINK.decode(recorded.body)
         if recorded.type == "OrderFilled":
             fills.append(recorded.message_id)
@@ -81,7 +103,8 @@ def _is_unbroken(kinds: Sequence[str]) -> bool:
     tip, *above = kinds
     if tip in ("OrderFilled", "OrderDenied"):
         kinds = above
-    steps = [kind for kind in kinds if kind in PATH_UP]
+    # Only this order's own: what an exit follows from may be the fill of another order, with gates of its own.
+    steps = list(takewhile(PATH_UP.__contains__, kinds))
     if steps != list(PATH_UP[len(PATH_UP) - len(steps) :]) or (tip == "OrderFilled" and len(steps) < len(PATH_UP)):
         return False
     before = kinds[len(steps) :]

@@ -29,6 +29,8 @@ _PASSED_OVER: Final = (m.MarketDataReceived, m.TimeAdvanced)
 _NOTED: Final = (*m.SAFETY, m.ReinstateAccount, m.StopTrading, m.ResumeTrading)
 FOLDED: Final = tuple(kind for kind in m.ALL if kind not in _PASSED_OVER)
 _INITIALISED: Final = "initialised"
+_UNANSWERED: Final = "; nothing came of it: the account was not suspended"
+"""Of a request for reinstatement that compliance has not answered; it answers at once, if there is anything to say."""
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +241,7 @@ class DailyReports:
         note = Note(
             time_ns=message.occurred_at_ns,
             type=type(message).__name__,
-            text=sentence(message),
+            text=sentence(message) + (_UNANSWERED if isinstance(message, m.ReinstateAccount) else ""),
             message_id=message.message_id,
         )
         for name, day in self._days.items():
@@ -247,7 +249,7 @@ class DailyReports:
                 continue
             match message:
                 case m.AccountSuspended() | m.AccountReinstated() | m.ReinstateAccount():
-                    day.suspensions.append(note)
+                    day.suspensions = [*(_answered(each, message) for each in day.suspensions), note]
                 case m.ConductFlagged():
                     day.findings.append(note)
                 case _:
@@ -304,6 +306,14 @@ class DailyReports:
             stop_price=self.portfolio.protective_stop(position.account, position.instrument),
             worth=None if worth is None else self.portfolio.convert(worth, currency, position.account),
         )
+
+
+def _answered(note: Note, answer: m.Message) -> Note:
+    """A request for reinstatement with what came of it, if `answer` answers it; else the note as it is."""
+    if answer.causation_id != note.message_id or note.type != m.ReinstateAccount.__name__:
+        return note
+    came = "reinstated" if isinstance(answer, m.AccountReinstated) else "refused: it stays suspended"
+    return msgspec.structs.replace(note, text=f"{note.text.removesuffix(_UNANSWERED)}; {came}")
 
 
 def _concerns(message: m.Message, account: str) -> bool:

@@ -12,8 +12,8 @@ from tmt import messages as m
 from tmt.domain.money import ONE, ZERO, Exact, divide
 from tmt.market.quality import FeedQuality
 from tmt.ports.event_log import EventLog
+from tmt.projections.order_trail import r_multiple_of
 from tmt.projections.portfolio import Portfolio
-from tmt.projections.trail import r_multiple_of
 
 _COUNTED: Final = {
     "bars": "BarClosed",

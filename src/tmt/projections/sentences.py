@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
+
 from tmt import messages as m
 from tmt.domain.money import ZERO
 from tmt.domain.session import NANOSECONDS_PER_SECOND
+from tmt.domain.stop import StopScope
 
 
 def plain(value: Decimal) -> str:
@@ -58,6 +61,31 @@ def sentence(message: m.Message) -> str:
             return _of_market(message)
         case _:
             return _of_input(message)
+
+
+def facts(message: m.Message) -> dict[str, str]:
+    """A message's own fields that are single values, by name, as people read them; what is empty is left out."""
+    own = [each.name for each in msgspec.structs.fields(message) if each.name not in m.Message.__struct_fields__]
+    told = {name: _fact(name, getattr(message, name)) for name in own}
+    return {name: text for name, text in told.items() if text}
+
+
+def _fact(name: str, value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return plain(value)
+        case StopScope():
+            return value.breaker
+        case int() if name.endswith("_ns"):
+            return utc(value)
+        case str() | int():
+            return str(value)
+        case tuple():
+            return ", ".join(each for each in value if isinstance(each, str))
+        case _:
+            return ""
 
 
 def _of_gate(message: m.OrderDenied | m.GateApproval) -> str:

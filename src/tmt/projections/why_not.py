@@ -13,7 +13,7 @@ from tmt.domain.session import NANOSECONDS_PER_SECOND
 from tmt.errors import InputError
 from tmt.market.bar import Timeframe
 from tmt.ports.event_log import EventLog, Recorded
-from tmt.projections.trail import OrderTrail, orders_after
+from tmt.projections.order_trail import OrderTrail, orders_after
 
 LAST_EVENTS: Final = 3
 _LONGEST_BAR_NS: Final = 26 * 3600 * NANOSECONDS_PER_SECOND

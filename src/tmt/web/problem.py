@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +20,8 @@ RETRY_SECONDS: Final = 1
 """When to come back to a service that is busy."""
 
 _LOG: Final = logger(__name__)
+_MISSING: Final = re.compile(r"Missing required (?P<source>\w+) parameter '(?P<key>[^']+)'")
+"""What Litestar says of a parameter that a request lacks; it says it nowhere else."""
 _STATUS: Final = {
     "TMT-A005": 403,
     "TMT-A013": 404,
@@ -153,6 +156,8 @@ def _refused_by_litestar(error: HTTPException) -> Refused:
     if isinstance(error, ValidationException):
         found = error.extra if isinstance(error.extra, list) else []
         errors = tuple(FieldProblem(where=_place(each), detail=each["message"]) for each in found)
+        if (missing := _MISSING.match(error.detail)) is not None:
+            errors = (*errors, FieldProblem(where=f"{missing['source']}: {missing['key']}", detail="is missing"))
         return Refused(400, "", "the request is not one that this address takes", errors=errors)
     if status >= 500:
         _LOG.error("a request failed", exc_info=error)

@@ -21,7 +21,8 @@ TIME_NS_MAX: Final = 2**63 - 1
 
 Symbol = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 AccountName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+"""Why a person does it: more than blanks."""
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

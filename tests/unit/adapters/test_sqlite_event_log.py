@@ -1,5 +1,6 @@
 """Event logs of an older version: readable as they are, and brought up to date by the next writer without a loss."""
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -119,4 +120,26 @@ def test_a_reading_of_some_types_gathers_nothing_to_be_sorted(tmp_path: Path) ->
     plan = [str(row[3]) for row in log._db.execute(f"EXPLAIN QUERY PLAN {asked[0]}", (0, 9, "A") * 3)]
     assert not any("TEMP B-TREE" in step for step in plan)
     assert sum("events_by_type" in step for step in plan) == 3
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda log: list(log.read()),
+        lambda log: log.at(3),
+        lambda log: log.find(f"{3:032x}"),
+        lambda log: log.correlated(f"{0:032x}"),
+    ],
+)
+def test_a_body_that_was_turned_into_text_is_a_corrupt_log(
+    old: Path, asked: Callable[[SqliteEventLog], object]
+) -> None:
+    meddler = apsw.Connection(str(old))
+    meddler.execute("UPDATE events SET body = CAST(body AS TEXT) WHERE position = 3")
+    meddler.close()
+    log = SqliteEventLog(old, read_only=True)
+    with pytest.raises(CorruptLog, match="event 3 is not what was written") as caught:
+        asked(log)
+    assert caught.value.code == "TMT-L006"
     log.close()

@@ -13,9 +13,7 @@ from tmt.agents.verdict import (
     Deny,
     Waterfall,
     approval_fields,
-    closable_quantity,
     denied,
-    opening_quantity,
     shrinks_position,
 )
 from tmt.domain.money import ONE, ZERO
@@ -118,24 +116,6 @@ def test_a_reduce_only_order_up_to_the_position_shrinks_it(
 def test_nothing_shrinks_a_flat_position() -> None:
     order = make_order("EURUSD", Side.SELL, "1000", QUOTE, reduce_only=True)
     assert not shrinks_position(order, Desk().portfolio)
-
-
-@pytest.mark.parametrize(("quantity", "opening"), [("4000", "0"), ("5000", "0"), ("7000", "2000")])
-def test_only_what_is_beyond_the_position_opens(quantity: str, opening: str) -> None:
-    desk = Desk()
-    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
-    order = make_order("EURUSD", Side.SELL, quantity, QUOTE)
-    desk.approve(m.OrderSized, order)
-    assert opening_quantity(order, desk.portfolio) == Decimal(opening)
-
-
-def test_another_working_order_on_the_same_side_closes_first() -> None:
-    desk = Desk()
-    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
-    desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, "3000", QUOTE, order_id="other"))
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL) == Decimal(2000)
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL, "other") == Decimal(5000)
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.BUY) == ZERO
 
 
 def test_what_is_missing_is_refused() -> None:
@@ -370,41 +350,12 @@ def test_the_fields_of_an_approval() -> None:
     }
 
 
-def test_only_the_accounts_own_orders_in_the_instrument_on_the_side_close() -> None:
-    desk = Desk(make_account(), make_account("beta"))
-    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
-    desk.hold("EURUSD", Side.SELL, "9000", "1.10", account="beta")
-    for number, (symbol, side, account) in enumerate(
-        (("GBPUSD", Side.SELL, "alpha"), ("EURUSD", Side.BUY, "alpha"), ("EURUSD", Side.SELL, "beta"))
-    ):
-        order = make_order(symbol, side, "1000", QUOTE, account=account, order_id=f"other-{number}")
-        desk.approve(m.OrderSized, order)
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL) == 5000
-    assert closable_quantity(desk.portfolio, "beta", "EURUSD", Side.BUY) == 9000
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.BUY) == ZERO
-    assert closable_quantity(desk.portfolio, "alpha", "GBPUSD", Side.SELL) == ZERO
-    for name, quantity in (("a", "4000"), ("b", "2000")):
-        desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, quantity, QUOTE, order_id=name))
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL) == ZERO
-    assert closable_quantity(desk.portfolio, "alpha", "EURUSD", Side.SELL, "a") == 3000
-
-
 def test_a_short_position_shrinks_by_buying() -> None:
     desk = Desk(make_account(), make_account("beta"))
     desk.hold("EURUSD", Side.SELL, "5000", "1.10")
     for side, account, shrinks in ((Side.BUY, "alpha", True), (Side.SELL, "alpha", False), (Side.BUY, "beta", False)):
         order = make_order("EURUSD", side, "5000", QUOTE, account=account, reduce_only=True)
         assert shrinks_position(order, desk.portfolio) is shrinks
-
-
-def test_an_order_that_adds_opens_whole_and_one_that_closes_less_than_others_leave_opens_nothing() -> None:
-    desk = Desk()
-    desk.hold("EURUSD", Side.BUY, "5000", "1.10")
-    assert opening_quantity(make_order("EURUSD", Side.BUY, "3000", QUOTE), desk.portfolio) == 3000
-    desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, "3000", QUOTE, order_id="other"))
-    order = make_order("EURUSD", Side.SELL, "2500", QUOTE, order_id="its")
-    desk.approve(m.OrderSized, order)
-    assert opening_quantity(order, desk.portfolio) == 500
 
 
 QUOTE_CAUSE = Desk().started

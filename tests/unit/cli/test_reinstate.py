@@ -51,7 +51,7 @@ def became(tmp_path: Path, *messages: m.Message) -> ReinstatementAsked:
 
 def test_a_request_is_kept_until_a_desk_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = Chosen(state=str(tmp_path), book="main")
-    status = reinstate.run(Terminal(json=True, plain=True), chosen, "alpha", " reviewed ", shared=False)
+    status = reinstate.run(Terminal(json=True, plain=True), chosen, "paper-usd", " reviewed ", shared=False)
     answer = msgspec.json.decode(capsys.readouterr().out, type=ReinstatementAsked, dec_hook=decode_hook)
     assert (status, answer.outcome, answer.event, answer.book) == (0, "waiting", None, "main")
     inbox = SqliteInbox(tmp_path / "books" / "main" / "inbox.sqlite")
@@ -59,7 +59,7 @@ def test_a_request_is_kept_until_a_desk_runs(tmp_path: Path, capsys: pytest.Capt
     inbox.close()
     asked = m.decode(waiting.body)
     assert isinstance(asked, m.ReinstateAccount)
-    assert (asked.account, asked.person, asked.role, asked.reason) == ("alpha", person(), "admin", "reviewed")
+    assert (asked.account, asked.person, asked.role, asked.reason) == ("paper-usd", person(), "admin", "reviewed")
 
 
 def test_an_account_that_the_book_never_had_is_refused_with_those_it_has(tmp_path: Path) -> None:
@@ -71,6 +71,21 @@ def test_an_account_that_the_book_never_had_is_refused_with_those_it_has(tmp_pat
         reinstate.run(Terminal(json=True, plain=True), chosen, "nobody", "reviewed", shared=False)
     assert caught.value.code == "TMT-X011"
     assert not (folder / "inbox.sqlite").exists()
+
+
+def test_before_a_book_has_run_the_configuration_says_which_accounts_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no account 'typo'; there are: paper-usd, paper-usdt") as caught:
+        reinstate.run(Terminal(json=True, plain=True), Chosen(state=str(tmp_path)), "typo", "reviewed", shared=False)
+    assert caught.value.code == "TMT-X011"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_book_that_does_not_exist_is_refused_and_not_made(tmp_path: Path) -> None:
+    chosen = Chosen(state=str(tmp_path), book="mian")
+    with pytest.raises(InputError, match="there is no book mian; there are: none") as caught:
+        reinstate.run(Terminal(json=True, plain=True), chosen, "paper-usd", "reviewed", shared=False)
+    assert caught.value.code == "TMT-S003"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 import pytest
 
+from tmt.books import Books
 from tmt.cli.app import build
 from tmt.cli.drill import ACCEPT_SECONDS_MAX, drill
 from tmt.cli.folders import Chosen
 from tmt.cli.results import StopDrill
-from tmt.cli.stop import _drill_lines, checked_reason, refuse_unless_known, scope_of, stop
+from tmt.cli.stop import _drill_lines, checked_reason, refuse_unless_known, resume, scope_of, stop
 from tmt.cli.terminal import Terminal
 from tmt.domain.stop import EVERYTHING, ScopeKind, StopLevel, StopScope
 from tmt.errors import InputError
@@ -65,11 +66,55 @@ def test_an_unknown_scope_is_refused_with_those_there_are(scope: StopScope, name
     assert caught.value.code == "TMT-X011"
 
 
-def test_where_no_kind_is_known_none_is_named_and_an_empty_book_refuses_nothing() -> None:
+def test_where_no_kind_is_known_none_is_named() -> None:
     scope = StopScope(kind=ScopeKind.VENUE, name="x")
-    with pytest.raises(InputError, match="there are: none"):
-        refuse_unless_known(scope, {"system/desk"})
-    refuse_unless_known(scope, set())
+    for known in ({"system/desk"}, set[str]()):
+        with pytest.raises(InputError, match="there are: none"):
+            refuse_unless_known(scope, known)
+
+
+def commanded(tmp_path: Path, way: str, book: str | None = None, **scope: str) -> int:
+    """The exit status of `tmt stop` or `tmt resume` in a state folder where nothing has run."""
+    scopes = {**dict.fromkeys(("account", "strategy", "instrument", "venue")), **scope}
+    chosen, terminal = Chosen(state=str(tmp_path), book=book), Terminal(json=True, plain=True)
+    if way == "resume":
+        return resume(terminal, chosen, **scopes, reason="x", shared=False)
+    return stop(terminal, chosen, level=None, flatten=False, **scopes, drill=False, reason="x", shared=False)
+
+
+@pytest.mark.parametrize("way", ["stop", "resume"])
+@pytest.mark.parametrize(
+    ("kind", "has", "all_there_are"),
+    [
+        ("account", "paper-usd", "there are: paper-usd, paper-usdt$"),
+        ("strategy", "manual", "there are: manual, operator, wyckoff$"),
+        ("instrument", "EURUSD", "there are: AAPL, .*EURUSD"),
+        ("venue", "paper", "there are: paper$"),
+    ],
+)
+def test_before_a_book_has_run_the_configuration_says_what_there_is(
+    tmp_path: Path, way: str, kind: str, has: str, all_there_are: str
+) -> None:
+    with pytest.raises(InputError, match=all_there_are) as caught:
+        commanded(tmp_path, way, **{kind: "typo"})
+    assert caught.value.code == "TMT-X011"
+    assert list(tmp_path.iterdir()) == []
+    assert commanded(tmp_path, way, **{kind: has}) == 0
+    assert (tmp_path / "books" / "main" / "inbox.sqlite").is_file()
+
+
+@pytest.mark.parametrize("way", ["stop", "resume"])
+def test_a_book_that_does_not_exist_is_refused_with_those_there_are(tmp_path: Path, way: str) -> None:
+    Books(tmp_path).ensure("main")
+    with pytest.raises(InputError, match="there is no book mian; there are: main") as caught:
+        commanded(tmp_path, way, book="mian")
+    assert caught.value.code == "TMT-S003"
+    assert Books(tmp_path).names() == ["main"]
+
+
+def test_the_book_in_use_takes_a_stop_though_it_is_not_made_yet(tmp_path: Path) -> None:
+    assert commanded(tmp_path, "stop", book="main") == 0
+    assert Books(tmp_path).names() == ["main"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +168,23 @@ def test_a_drill_stops_a_desk_of_its_own_and_leaves_no_book(tmp_path: Path) -> N
     assert found.completed_seconds is not None
     assert found.passed is (found.accept_seconds < ACCEPT_SECONDS_MAX)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drill_of_one_account_counts_that_account_alone(tmp_path: Path) -> None:
+    chosen = Chosen(state=str(tmp_path))
+    whole = drill(chosen, StopLevel.FLATTEN, EVERYTHING)
+    found = drill(chosen, StopLevel.FLATTEN, StopScope(kind=ScopeKind.ACCOUNT, name="paper-usd"))
+    assert 0 < found.orders_working <= whole.orders_working
+    assert found.cancelled + found.filled == found.orders_working
+    assert found.positions_held == len(found.positions_closed)
+    assert all(each.startswith("paper-usd/") for each in found.positions_closed)
+    assert found.completed_seconds is not None
+
+
+def test_a_drill_of_what_the_desk_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no account 'x'; there are: paper-usd") as caught:
+        drill(Chosen(state=str(tmp_path)), StopLevel.CANCEL, StopScope(kind=ScopeKind.ACCOUNT, name="x"))
+    assert caught.value.code == "TMT-X011"
 
 
 @pytest.mark.parametrize(("level", "good"), [("pause", True), ("lock", True), ("halt", False)])

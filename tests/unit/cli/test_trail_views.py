@@ -252,6 +252,16 @@ def test_a_stale_feed_an_open_breaker_and_a_suspension_need_no_colour() -> None:
         assert words in text
 
 
+def test_the_desks_breaker_and_what_a_person_stopped_come_before_the_others() -> None:
+    line = BreakerLine(tier="account", scope="alpha", state="open", trigger="loss", since_ns=0, resumes_by="person")
+    others = [msgspec.structs.replace(line, scope=f"account-{number}") for number in range(3)]
+    stopped = msgspec.structs.replace(line, tier="agent", scope="instrument:EURUSD", trigger="manual_stop")
+    desk = msgspec.structs.replace(line, tier="system", scope="desk", trigger="invariant")
+    snapshot = msgspec.structs.replace(make_snapshot(), breakers=(*others, stopped, desk))
+    lines = [each for each in shown(snapshot) if each.startswith("BREAKER")]
+    assert lines == ["BREAKER system/desk open: invariant", "BREAKER agent/instrument:EURUSD open: manual_stop +3 more"]
+
+
 def test_what_is_not_known_is_called_unknown() -> None:
     snapshot = make_snapshot()
     account = msgspec.structs.replace(snapshot.accounts[0], equity=None, drawdown_fraction=None)

@@ -186,6 +186,7 @@ def test_staleness_counts_from_the_newest_row_though_it_was_folded_without_atten
     stale = loop.until(seconds(160)).said[0]
     assert isinstance(stale, m.FeedStale)
     assert (stale.last_ns, stale.occurred_at_ns) == (seconds(70), seconds(160))
+    assert stale.stale_after_ns == seconds(160) - seconds(70)
 
 
 def test_a_stale_feed_is_told_once_and_its_gap_and_recovery_at_the_next_row() -> None:

@@ -449,6 +449,15 @@ def test_a_scope_that_the_desk_does_not_have_is_refused(kind: str, name: str, de
     assert "StopTrading" not in desk.runner.counts
 
 
+@pytest.mark.parametrize("reason", ["", " ", "   ", "\t\n"])
+@pytest.mark.parametrize("what", ["emergency-stop", "resume", f"accounts/{ACCOUNT}/reinstate"])
+def test_a_blank_reason_is_none(what: str, reason: str, desk: Desk, engine: Served) -> None:
+    answer = engine.ask("POST", f"/api/v1/{what}", "admin", json={"reason": reason})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["where"] == "$.reason"
+    assert not {"StopTrading", "ResumeTrading", "ReinstateAccount"} & {*desk.runner.counts}
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [({}, 400), ({"level": "cancel"}, 400), ({"reason": "x", "level": "halt"}, 400), ({"reason": "x"}, 200)],

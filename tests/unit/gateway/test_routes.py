@@ -109,6 +109,20 @@ def test_a_time_that_is_none_is_refused(served: Gateway, time: str) -> None:
     assert answer.json()["errors"][0]["where"] == "query: time"
 
 
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ("time=2026-01-05T01:00Z", ["query: instrument"]),
+        (f"instrument={SYMBOL}", ["query: time"]),
+        (f"instrument={SYMBOL}&time=2026-01-05T01:00Z&when=now&at=x", ["query: at", "query: when"]),
+    ],
+)
+def test_a_parameter_that_is_missing_or_unknown_is_named(served: Gateway, query: str, where: list[str]) -> None:
+    answer = served.ask("GET", f"/api/v1/why-not?{query}", "trader")
+    assert answer.status_code == 400
+    assert [each["where"] for each in answer.json()["errors"]] == where
+
+
 def test_correlations_are_what_the_gate_measures(served: Gateway) -> None:
     [agent] = [each for each in _agents(served) if each.name == "anti_correlation"]
     expected = msgspec.to_builtins(correlation_matrix(agent.state.series, agent.config))

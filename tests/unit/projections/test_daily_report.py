@@ -181,6 +181,22 @@ def test_what_happened_is_told_to_the_accounts_that_it_concerns() -> None:
     assert alpha.suspensions[0].time_ns == days.now_ns
 
 
+def test_a_request_for_reinstatement_says_what_came_of_it() -> None:
+    days = Days()
+    asked: dict[str, Any] = {"account": "alpha", "person": "rob", "role": "risk", "reason": "because I say"}
+    days.say(m.ReinstateAccount, **asked)
+    refused = days.say(m.ReinstateAccount, **asked)
+    days.tell(m.AccountSuspended.caused_by(refused, "compliance", account="alpha", rule="drawdown", **MEASURES))
+    granted = days.say(m.ReinstateAccount, **asked)
+    days.tell(m.AccountReinstated.caused_by(granted, "compliance", rule="drawdown", **asked))
+    texts = [each.text for each in days.report().suspensions if each.type == "ReinstateAccount"]
+    assert texts == [
+        "rob reinstates alpha: because I say; nothing came of it: the account was not suspended",
+        "rob reinstates alpha: because I say; refused: it stays suspended",
+        "rob reinstates alpha: because I say; reinstated",
+    ]
+
+
 def test_exposure_is_that_at_the_end_in_the_accounts_currency() -> None:
     days = Days()
     days.mark("EURUSD", "1.1")

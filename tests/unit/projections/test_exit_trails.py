@@ -84,9 +84,22 @@ def test_an_exits_order_is_told_from_the_bar_to_its_fill(story: Leaving, log: Sq
 
 
 def test_a_stop_that_moves_is_a_whole_trail_without_an_order(story: Leaving, log: SqliteEventLog) -> None:
-    for asked in (story.move.message_id, story.replaced.message_id):
-        trail = why(log, asked)
-        assert (trail.exit, trail.orders, trail.complete) == (story.move, (), True)
+    trail = why(log, story.move.message_id)
+    assert (trail.exit, trail.orders, trail.complete) == (story.move, (), True)
+
+
+def test_what_moves_a_stop_names_its_exit_and_shows_the_order_whose_stop_it_is(
+    story: Leaving, log: SqliteEventLog
+) -> None:
+    trail = why(log, story.replaced.message_id)
+    assert [each.message_id for each in trail.causes] == [
+        story.bar.message_id,
+        story.move.message_id,
+        story.replaced.message_id,
+    ]
+    assert [order.order_id for order in trail.orders] == ["order-a"]
+    assert trail.causes[-1].account == "alpha"
+    assert trail.complete
 
 
 def test_an_exit_that_wanted_an_order_and_got_none_is_incomplete(story: Leaving, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from tmt.domain.order import OrderType, Side, TimeInForce
 from tmt.domain.stop import StopLevel
 from tmt.errors import InputError
 from tmt.projections.causation import PATH_UP, incomplete_fills
-from tmt.projections.trail import Trail, flip_of, why
+from tmt.projections.order_trail import flip_of
+from tmt.projections.trail import Trail, why
 
 
 @pytest.fixture

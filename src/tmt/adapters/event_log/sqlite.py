@@ -83,6 +83,13 @@ class SqliteEventLog:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise CorruptLog("TMT-L001", f"damaged event log: {error}", where=str(self.path)) from error
 
+    def _recorded(self, query: str, *values: int | str) -> Iterator[Recorded]:
+        for row in self._rows(query, *values):
+            if not isinstance(row[-1], bytes):  # SQLite lets a column hold any type
+                what = f"event {row[0]} is not what was written"
+                raise CorruptLog("TMT-L006", what, where=str(self.path), fix="restore the log from a backup")
+            yield Recorded(*row)
+
     def _acknowledged(self) -> tuple[int, str]:
         if not self._head_path.exists():
             return 0, ""
@@ -148,13 +155,12 @@ class SqliteEventLog:
         if types:  # merged from one index scan a type, so that nothing is gathered to be sorted
             query = " UNION ALL ".join([f"{query} AND type = ?"] * len(types))
             values = tuple(value for kind in types for value in (*span, kind))
-        for row in self._rows(f"{query} ORDER BY position", *values):
-            yield Recorded(*row)
+        yield from self._recorded(f"{query} ORDER BY position", *values)
 
     def at(self, position: int) -> Recorded | None:
         """The entry at a position, or None."""
         query = f"SELECT {_COLUMNS} FROM events WHERE position = ?"  # noqa: S608
-        return next((Recorded(*row) for row in self._rows(query, position)), None)
+        return next(self._recorded(query, position), None)
 
     def contains(self, message_id: str) -> bool:
         """Whether a message is stored."""
@@ -163,12 +169,12 @@ class SqliteEventLog:
     def find(self, id_prefix: str, limit: int = 10) -> list[Recorded]:
         """Entries whose message id begins with `id_prefix`."""
         query = f"SELECT {_COLUMNS} FROM events WHERE message_id >= ? AND message_id < ? ORDER BY position LIMIT ?"  # noqa: S608
-        return [Recorded(*row) for row in self._rows(query, id_prefix, id_prefix + "~", limit)]
+        return list(self._recorded(query, id_prefix, id_prefix + "~", limit))
 
     def correlated(self, correlation_id: str) -> list[Recorded]:
         """All entries with this correlation id, in order."""
         query = f"SELECT {_COLUMNS} FROM events WHERE correlation_id = ? ORDER BY position"  # noqa: S608
-        return [Recorded(*row) for row in self._rows(query, correlation_id)]
+        return list(self._recorded(query, correlation_id))
 
     def verify(self, after: int = 0) -> int:
         """Recompute the hash chain after a position; return how many entries were checked."""

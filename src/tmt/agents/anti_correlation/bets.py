@@ -11,14 +11,17 @@ import msgspec
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
-from tmt.domain.order import Side
+from tmt.domain.order import Order, Side
 from tmt.projections.portfolio import Portfolio
 
 _HALF: Final = Decimal("0.5")
 
 
 class Bet(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument, in signed units: positions, and working orders apart by side."""
+    """One instrument, in signed units: positions, and working orders apart by side.
+
+    A working order nets against no position, whose own exits may close it before the order fills.
+    """
 
     held: Exact = ZERO
     buying: Exact = ZERO
@@ -26,17 +29,20 @@ class Bet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> Decimal:
-        """Positions with every working order filled."""
-        return self.held + self.buying + self.selling
+        """Positions with the working orders that add to them filled; of working orders alone, the larger side."""
+        if self.held == ZERO:
+            return max(self.buying, self.selling, key=abs)
+        return self.held + (self.buying if self.held > ZERO else self.selling)
 
     @property
     def gross(self) -> Decimal:
-        """The most that can be held either way: every working order on one side filled and none on the other."""
-        return max(abs(self.held + self.buying), abs(self.held + self.selling))
+        """The most that can be held either way."""
+        return max(self.along(1), self.along(-1))
 
     def along(self, sign: int) -> Decimal:
         """Units in the direction of `sign`, with the working orders that add to it filled."""
-        return (self.held + (self.buying if sign == 1 else self.selling)) * sign
+        held, filled = self.held * sign, self.buying if sign == 1 else -self.selling
+        return max(ZERO, held) + filled if filled else held
 
     def plus(self, other: Bet) -> Bet:
         """Both together."""
@@ -65,6 +71,15 @@ def open_lines(portfolio: Portfolio, accounts: Iterable[Account], order_id: str 
     return lines
 
 
+def without_opposite(lines: dict[tuple[str, str], Bet], order: Order) -> dict[tuple[str, str], Bet]:
+    """What an order is judged beside: a position of its account against it may be closed before it fills."""
+    own = order.account, order.instrument
+    line = lines.get(own)
+    if line is None or line.held * order.side.sign >= ZERO:
+        return lines
+    return {**lines, own: msgspec.structs.replace(line, held=ZERO)}
+
+
 def by_instrument(lines: dict[tuple[str, str], Bet]) -> dict[str, Bet]:
     """The same, accounts netted."""
     bets: dict[str, Bet] = {}
@@ -91,13 +106,15 @@ def alike(first: Instrument, second: Instrument, direction: int) -> bool:
     return shared or (claims and first.asset_class is second.asset_class and direction == 1)
 
 
-def net_exposure(portfolio: Portfolio, bets: dict[str, Bet], leg: str, sign: int, currency: str) -> Decimal | None:
-    """Exposure of `bets` to one leg along `sign`, in `currency`; working orders count where they add.
+def net_exposure(
+    portfolio: Portfolio, lines: dict[tuple[str, str], Bet], leg: str, sign: int, currency: str
+) -> Decimal | None:
+    """Exposure of `lines` to one leg along `sign`, in `currency`; working orders count where they add.
 
     None when a mark or a rate is missing.
     """
     total = ZERO
-    for symbol, bet in bets.items():
+    for (_, symbol), bet in lines.items():
         instrument = portfolio.instrument(symbol)
         if instrument is None:
             return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tmt.agents.anti_correlation.bets import Bet, by_instrument, open_lines, owned_by, total_equity
-from tmt.agents.verdict import Deny, Waterfall, closable_quantity
+from tmt.agents.anti_correlation.bets import Bet, by_instrument, open_lines, owned_by, total_equity, without_opposite
+from tmt.agents.verdict import Deny, Waterfall
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO
@@ -20,24 +20,20 @@ class Case:
 
     Attributes:
         lines: what the accounts of the order's owner hold and work, by account and instrument, without the order.
-        bets: the same by instrument.
+        beside: the same without a position of the order's account that is against it.
+        bets: that by instrument.
         equity: of those accounts; positive.
         unit_value: worth of one unit at the order's price; positive.
-        closable: units of the order that only close a position of its account, and so are free.
     """
 
     order: Order
     instrument: Instrument
     currency: str
     lines: dict[tuple[str, str], Bet]
+    beside: dict[tuple[str, str], Bet]
     bets: dict[str, Bet]
     equity: Decimal
     unit_value: Decimal
-    closable: Decimal
-
-    def keeping(self, fraction: Decimal) -> Decimal:
-        """What closes, and `fraction` of what opens."""
-        return self.closable + max(ZERO, self.order.quantity - self.closable) * fraction
 
     def cuts(
         self,
@@ -76,13 +72,14 @@ def open_case(waterfall: Waterfall, order: Order, account: Account, portfolio: P
     if rate is None or rate <= ZERO:
         return waterfall.denies_missing("no_conversion_rate", f"no rate known from {instrument.quote_currency}")
     lines = open_lines(portfolio, accounts, order.order_id)
+    beside = without_opposite(lines, order)
     return Case(
         order=order,
         instrument=instrument,
         currency=account.currency,
         lines=lines,
-        bets=by_instrument(lines),
+        beside=beside,
+        bets=by_instrument(beside),
         equity=equity,
         unit_value=order.entry_price * instrument.point_value * rate,
-        closable=closable_quantity(portfolio, order.account, order.instrument, order.side, order.order_id),
     )

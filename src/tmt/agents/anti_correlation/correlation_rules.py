@@ -46,7 +46,7 @@ def judge_correlations(
 def _judge_known(
     waterfall: Waterfall, case: Case, symbol: str, correlation: Decimal, config: AntiCorrelationConfig, *, hedges: bool
 ) -> Deny | None:
-    """Above `correlation_reduce` keep (refuse - correlation) / (refuse - reduce) of what opens."""
+    """Above `correlation_reduce` keep (refuse - correlation) / (refuse - reduce) of the order."""
     rule, refuse, reduce = f"correlation.{symbol}", config.correlation_refuse, config.correlation_reduce
     if correlation < config.correlation_inform:
         waterfall.passes(rule, correlation, config.correlation_inform, "ratio")
@@ -60,7 +60,7 @@ def _judge_known(
         correlation,
         refuse if correlation >= refuse else reduce,
         "ratio",
-        quantity_max=case.keeping(max(ZERO, divide(refuse - correlation, refuse - reduce))),
+        quantity_max=case.order.quantity * max(ZERO, divide(refuse - correlation, refuse - reduce)),
         reason="correlation",
         detail=f"with {symbol}, which is held or worked, this would be one bet",
     )
@@ -81,7 +81,7 @@ def _judge_unknown(
         measured,
         limit,
         "count",
-        quantity_max=case.keeping(kept),
+        quantity_max=case.order.quantity * kept,
         reason="unknown_correlation",
         detail=f"how it moves with {other.symbol}, which looks like the same bet, is not known",
         at_least=True,

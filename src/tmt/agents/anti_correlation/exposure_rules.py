@@ -36,7 +36,7 @@ def judge_exposure(
 def _net_currencies(waterfall: Waterfall, case: Case, portfolio: Portfolio, limit: Decimal) -> Deny | None:
     order, lot_size = case.order, case.instrument.lot_size
     for leg, way in sorted(legs(case.instrument).items()):
-        used = net_exposure(portfolio, case.bets, leg, way * order.side.sign, case.currency)
+        used = net_exposure(portfolio, case.beside, leg, way * order.side.sign, case.currency)
         if used is None:
             return waterfall.denies_missing("no_mark", f"exposure to {leg} cannot be valued")
         lots = max(ZERO, limit * case.equity - used) // (case.unit_value * lot_size)
@@ -46,7 +46,7 @@ def _net_currencies(waterfall: Waterfall, case: Case, portfolio: Portfolio, limi
             divide(used + waterfall.quantity * case.unit_value, case.equity),
             limit,
             "ratio",
-            quantity_max=max(case.closable, lots * lot_size),
+            quantity_max=lots * lot_size,
             reason="currency_net",
             detail=f"the owner's accounts together would be exposed to {leg} beyond {limit} x their equity",
         )
@@ -71,11 +71,9 @@ def _bound_gross(
     if rest is None:
         return waterfall.denies_missing("no_mark", "the gross exposure of some account cannot be valued")
     line = lines.get(own, Bet())
-    along, against = line.along(order.side.sign), line.along(-order.side.sign)
+    along, against = max(ZERO, line.along(order.side.sign)), line.along(-order.side.sign)
     room = limit * equity - rest - along * case.unit_value
     lots = max(ZERO, room) // (case.unit_value * lot_size)
-    # What closes a position or turns it round adds nothing. A working order makes no such room: it may yet be refused.
-    turns = abs(line.held) - along
     units = max(along + waterfall.quantity, against)
     return case.cuts(
         waterfall,
@@ -83,7 +81,7 @@ def _bound_gross(
         divide(rest + units * case.unit_value, equity),
         limit,
         "ratio",
-        quantity_max=max(turns, lots * lot_size),
+        quantity_max=lots * lot_size,
         reason="gross_exposure",
         detail=f"positions and working orders would be worth more than {limit} x the equity behind them",
     )

@@ -71,11 +71,7 @@ def _judge_bets(waterfall: Waterfall, case: Case, risk: OrderRisk, limit: Decima
 
 def _largest_quantity(waterfall: Waterfall, case: Case, risk: OrderRisk, holds: Callable[[Decimal], bool]) -> Decimal:
     lot_size = case.instrument.lot_size
-    lots = largest(
-        int(waterfall.quantity // lot_size),
-        lambda count: count * lot_size <= case.closable or holds(risk.after(count * lot_size)),
-    )
-    return lots * lot_size
+    return largest(int(waterfall.quantity // lot_size), lambda lots: holds(risk.after(lots * lot_size))) * lot_size
 
 
 def judge_cluster(
@@ -93,11 +89,13 @@ def judge_cluster(
     if len(cluster) < 2 or unit == ZERO:
         return None
     along = ZERO
-    for symbol in sorted(cluster.keys() & case.bets.keys()):
+    for name, symbol in sorted(case.beside):
+        if symbol not in cluster:
+            continue
         value, each = unit_value(portfolio, symbol, case.currency), volatility(state.series.get(symbol), config)
         if value is None or each is None:
             return waterfall.denies_missing("no_mark", f"the risk of {symbol} cannot be valued")
-        along += risk_of(case.bets[symbol].along(cluster[symbol] * sign), value, each, case.equity)
+        along += risk_of(case.beside[name, symbol].along(cluster[symbol] * sign), value, each, case.equity)
     lot_size = case.instrument.lot_size
     lots = max(ZERO, limit - along) // (unit * lot_size)
     return case.cuts(
@@ -106,7 +104,7 @@ def judge_cluster(
         along + waterfall.quantity * unit,
         limit,
         "ratio",
-        quantity_max=max(case.closable, lots * lot_size),
+        quantity_max=lots * lot_size,
         reason="cluster",
         detail=f"what moves with {own} would be too large a bet",
     )

@@ -16,7 +16,7 @@ from tmt.agents.aria.intent import Intent
 from tmt.agents.aria.kelly import Edge, edge_key, risk_fraction_cap
 from tmt.agents.aria.limits import Case, apply_limits
 from tmt.agents.aria.state import AriaState, band_in_force, track_key
-from tmt.agents.verdict import Approve, Deny, Waterfall, closable_quantity
+from tmt.agents.verdict import Approve, Deny, Waterfall
 from tmt.domain.money import ONE, ROUNDING, ZERO, floor_to, is_multiple
 from tmt.domain.order import Order
 from tmt.projections.portfolio import Portfolio
@@ -89,7 +89,6 @@ def _look_up(
         equity=equity,
         unit_value=ROUNDING.multiply(order.entry_price, worth),
         unit_risk=None if stop is None else ROUNDING.multiply((order.entry_price - stop) * order.side.sign, worth),
-        closable=closable_quantity(portfolio, order.account, order.instrument, order.side),
         drawdown=drawdown,
         drawdown_band=band_in_force(state.drawdown_bands.get(order.account, 0), drawdown, config),
     )

@@ -41,15 +41,17 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """An account's stakes as an order on one side of one instrument meets them; signed amounts are along that side.
 
     Attributes:
-        instrument: the position with all working orders on that side filled.
+        instrument: the most that can be held on that side once the working orders there have filled; never negative.
+        against: the same on the other side.
         others: gross worst case of all other instruments; never negative.
         others_margin: initial margin of that worst case.
-        base, quote: net exposure to the instrument's two currencies, working orders counted where they add;
-            0 for instruments without a base currency, which are no bet on a currency.
+        base, quote: net exposure to the instrument's two currencies, working orders counted where they add, a
+            position against the order not at all; 0 for instruments without a base currency, no bet on a currency.
         heat: lost if every stop were hit; never negative.
     """
 
     instrument: Exact
+    against: Exact
     others: Exact
     others_margin: Exact
     base: Exact
@@ -76,29 +78,30 @@ def margin_used(stakes: list[Commitment], margins: InitialMargin) -> Decimal:
 
 
 def worst_cases(stakes: list[Commitment]) -> dict[str, tuple[Instrument, Decimal]]:
-    """By symbol, the worth of the larger of what is held with all buys filled and with all sells filled, unsigned."""
-    longest: dict[str, Decimal] = {}
-    shortest: dict[str, Decimal] = {}
-    instruments: dict[str, Instrument] = {}
-    for c in stakes:
-        symbol = c.instrument.symbol
-        longest[symbol] = longest.get(symbol, ZERO) + _along(c, 1)
-        shortest[symbol] = shortest.get(symbol, ZERO) + _along(c, -1)
-        instruments[symbol] = c.instrument
-    return {symbol: (each, max(longest[symbol], shortest[symbol])) for symbol, each in instruments.items()}
+    """By symbol, the worth of the most that can be held either way, unsigned; see `_along`."""
+    return {
+        symbol: (here[0].instrument, max(_along(here, 1), _along(here, -1)))
+        for symbol, here in _by_symbol(stakes).items()
+    }
+
+
+def without_opposite(stakes: list[Commitment], symbol: str, side: Side) -> list[Commitment]:
+    """What an order on `side` of `symbol` is judged beside: what is against it may be gone before it fills."""
+    return [c for c in stakes if c.instrument.symbol != symbol or c.value * side.sign > ZERO]
 
 
 def measure(stakes: list[Commitment], instrument: Instrument, side: Side, margins: InitialMargin) -> Exposure:
     """What an account with `stakes` has at stake before a new order on `side` of `instrument`."""
-    sign = side.sign
     here = [c for c in stakes if c.instrument.symbol == instrument.symbol]
     others = [c for c in stakes if c.instrument.symbol != instrument.symbol]
+    beside = without_opposite(stakes, instrument.symbol, side)
     return Exposure(
-        instrument=sum((_along(c, sign) for c in here), ZERO),
+        instrument=max(ZERO, _along(here, side.sign)),
+        against=max(ZERO, _along(here, -side.sign)),
         others=sum((value for _, value in worst_cases(others).values()), ZERO),
         others_margin=margin_used(others, margins),
-        base=_currency(stakes, instrument.base_currency, sign),
-        quote=_currency(stakes, instrument.quote_currency, -sign) if instrument.base_currency else ZERO,
+        base=_currency(beside, instrument.base_currency, side.sign),
+        quote=_currency(beside, instrument.quote_currency, -side.sign) if instrument.base_currency else ZERO,
         heat=sum((c.loss for c in stakes), ZERO),
     )
 
@@ -147,19 +150,31 @@ def _commitment(
     )
 
 
-def _along(c: Commitment, sign: int) -> Decimal:
-    """Its worth in the direction of `sign`; an order's only where it adds."""
-    value = c.value * sign
-    return max(ZERO, value) if c.working else value
+def _by_symbol(stakes: list[Commitment]) -> dict[str, list[Commitment]]:
+    grouped: dict[str, list[Commitment]] = {}
+    for c in stakes:
+        grouped.setdefault(c.instrument.symbol, []).append(c)
+    return grouped
+
+
+def _along(here: list[Commitment], sign: int) -> Decimal:
+    """Worth of one instrument in the direction of `sign` with the orders that add to it filled.
+
+    An order nets against no position, whose own exits may close it before the order fills.
+    """
+    held = sum((c.value for c in here if not c.working), ZERO) * sign
+    filled = sum((max(ZERO, c.value * sign) for c in here if c.working), ZERO)
+    return max(ZERO, held) + filled if filled else held
 
 
 def _currency(stakes: list[Commitment], currency: str, sign: int) -> Decimal:
     total = ZERO
-    for c in stakes:
-        if not c.instrument.base_currency:
+    for here in _by_symbol(stakes).values():
+        instrument = here[0].instrument
+        if not instrument.base_currency:
             continue
-        if c.instrument.base_currency == currency:
-            total += _along(c, sign)
-        if c.instrument.quote_currency == currency:
-            total += _along(c, -sign)
+        if instrument.base_currency == currency:
+            total += _along(here, sign)
+        if instrument.quote_currency == currency:
+            total += _along(here, -sign)
     return total

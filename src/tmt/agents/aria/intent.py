@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tmt.domain.identity import derive_id
-from tmt.domain.money import Exact
+from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
 from tmt.market.bar import Timeframe
 from tmt.messages import ExitRaised, OrderProposed, SignalRaised
@@ -49,9 +49,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
         """The order for `quantity`.
 
         Raises:
-            ValueError: when a person's fields do not go together, such as a limit order without a limit.
+            ValueError: when the fields do not go together, such as a limit order without a limit, or an entry with its
+                target on the losing side.
         """
-        return Order(
+        order = Order(
             order_id=self.order_id,
             account=self.account,
             instrument=self.instrument,
@@ -72,6 +73,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
             reduce_only=self.reduce_only,
             post_only=self.post_only,
         )
+        target = order.take_profit_price
+        gains = target is None or (target - order.entry_price) * order.side.sign > ZERO
+        if not (gains or order.reduce_only):
+            raise ValueError(f"take_profit_price of a {order.side} at {order.entry_price} was {target}")
+        return order
 
 
 def from_signal(signal: SignalRaised, account: str, person: str) -> Intent:

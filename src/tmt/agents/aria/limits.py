@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tmt.agents.aria.account_risk import expected_outcomes
 from tmt.agents.aria.config import AriaConfig, MarginConfig, ValueAtRiskConfig
-from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments, measure
+from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments, measure, without_opposite
 from tmt.agents.aria.intent import Intent
 from tmt.agents.aria.margin import level_of
 from tmt.agents.aria.returns import ReturnSeries, common_returns
@@ -30,7 +30,6 @@ class Case:
         order: its quantity is not yet ours.
         unit_value: worth of one unit at the price that the order would take.
         unit_risk: loss of one unit at its stop; None when it has no stop.
-        closable: units that only close a position.
         drawdown_band: index of the band in force; the number of bands when halted.
     """
 
@@ -41,7 +40,6 @@ class Case:
     equity: Decimal
     unit_value: Decimal
     unit_risk: Decimal | None
-    closable: Decimal
     drawdown: Decimal
     drawdown_band: int
 
@@ -56,9 +54,9 @@ class Limit:
     """A bound on what the account has at stake with this order.
 
     Attributes:
-        used: at stake without the order.
+        used: at stake without the order, on its side.
         unit_amount: what one unit adds.
-        free: units that add nothing.
+        least: at stake whatever the order: what is on the other side of it.
         per: what `measured` and `limit` are divided by in the check.
     """
 
@@ -66,15 +64,14 @@ class Limit:
     amount_max: Decimal
     used: Decimal
     unit_amount: Decimal
-    free: Decimal
     per: Decimal
     unit: str
+    least: Decimal = ZERO
 
     def amount(self, quantity: Decimal) -> Decimal:
         """At stake with `quantity` of the order."""
-        counted = max(ZERO, quantity - self.free)
         # A person may ask for any quantity: its worth can need more digits than exact arithmetic has.
-        return ROUNDING.add(self.used, ROUNDING.multiply(counted, self.unit_amount))
+        return max(self.least, ROUNDING.add(self.used, ROUNDING.multiply(quantity, self.unit_amount)))
 
 
 class Bound(NamedTuple):
@@ -104,7 +101,7 @@ def apply_limits(
         room = case.affordable(limit.amount_max - limit.used, limit.unit_amount)
         measured = ROUNDING.divide(limit.amount(waterfall.quantity), limit.per)
         allowed = ROUNDING.divide(limit.amount_max, limit.per)
-        deny = _cut(waterfall, case, Bound(limit.rule, measured, allowed, limit.unit, limit.free + room))
+        deny = _cut(waterfall, case, Bound(limit.rule, measured, allowed, limit.unit, room))
         if deny is not None:
             return deny
     deny = _cut(waterfall, case, _margin_bound(waterfall.quantity, case, exposure, config.margin))
@@ -116,15 +113,14 @@ def apply_limits(
 
 
 def _cut(waterfall: Waterfall, case: Case, bound: Bound) -> Deny | None:
-    most = max(case.closable, bound.quantity_max)
-    if most < min(waterfall.quantity, case.instrument.quantity_min):
-        detail = f"{bound.rule} leaves {most} of {case.instrument.symbol}, less than its smallest order"
+    if bound.quantity_max < min(waterfall.quantity, case.instrument.quantity_min):
+        detail = f"{bound.rule} leaves {bound.quantity_max} of {case.instrument.symbol}, less than its smallest order"
         return waterfall.denies(
             bound.rule, bound.measured, bound.limit, bound.unit, detail=detail, at_least=bound.at_least
         )
     waterfall.caps(
         bound.rule, bound.measured, bound.limit, bound.unit,
-        quantity_max=most, lot_size=case.instrument.lot_size, at_least=bound.at_least,
+        quantity_max=bound.quantity_max, lot_size=case.instrument.lot_size, at_least=bound.at_least,
     )  # fmt: skip
     return None
 
@@ -134,9 +130,10 @@ def _margin_bound(quantity: Decimal, case: Case, exposure: Exposure, config: Mar
     least = config.critical_level_min
     unit_margin = ROUNDING.multiply(case.unit_value, margin)
     used = exposure.others_margin + ROUNDING.multiply(exposure.instrument, margin)
+    against = exposure.others_margin + ROUNDING.multiply(exposure.against, margin)
     # The level is equity / used >= least, which the margin keeps where used x least <= equity, without dividing.
     room = case.affordable(case.equity - ROUNDING.multiply(used, least), ROUNDING.multiply(unit_margin, least))
-    measured = level_of(case.equity, ROUNDING.add(used, ROUNDING.multiply(quantity, unit_margin)))
+    measured = level_of(case.equity, max(against, ROUNDING.add(used, ROUNDING.multiply(quantity, unit_margin))))
     return Bound("margin_level", measured, least, "ratio", room, at_least=True)
 
 
@@ -148,6 +145,7 @@ def _keep_value_at_risk(
     config: ValueAtRiskConfig,
 ) -> Deny | None:
     symbol, lot_size = case.instrument.symbol, case.instrument.lot_size
+    stakes = without_opposite(stakes, symbol, case.order.side)
     returns = common_returns(series, [symbol, *(stake.instrument.symbol for stake in stakes)])
     known = len(returns[symbol])
     if known < config.returns_min:
@@ -174,16 +172,18 @@ def _limits(case: Case, exposure: Exposure, config: AriaConfig) -> list[Limit]:
             ("portfolio_heat", config.heat_fraction_max, exposure.heat),
         ):
             amount_max = fraction_max * case.equity
-            limits.append(Limit(rule, amount_max, used, case.unit_risk, case.closable, case.equity, "fraction"))
+            limits.append(Limit(rule, amount_max, used, case.unit_risk, case.equity, "fraction"))
     currency = case.account.currency
     notional_max = config.position_notional_max
-    limits.append(Limit("position_notional", notional_max, exposure.instrument, case.unit_value, ZERO, ONE, currency))
-    exposures = [("instrument_exposure", config.instrument_exposure_ratio_max, exposure.instrument)]
+    held, against = exposure.instrument, exposure.against
+    limits.append(Limit("position_notional", notional_max, held, case.unit_value, ONE, currency, against))
+    exposures = [("instrument_exposure", config.instrument_exposure_ratio_max, held, against)]
     if case.instrument.base_currency:
-        exposures.append(("base_currency_exposure", config.currency_exposure_ratio_max, exposure.base))
-        exposures.append(("quote_currency_exposure", config.currency_exposure_ratio_max, exposure.quote))
-    gross = exposure.others + exposure.instrument
-    exposures.append(("gross_exposure", config.gross_exposure_ratio_max, gross))
-    for rule, ratio_max, used in exposures:
-        limits.append(Limit(rule, ratio_max * case.equity, used, case.unit_value, ZERO, case.equity, "ratio"))
+        ratio_max = config.currency_exposure_ratio_max
+        exposures.append(("base_currency_exposure", ratio_max, exposure.base, exposure.base))
+        exposures.append(("quote_currency_exposure", ratio_max, exposure.quote, exposure.quote))
+    others = exposure.others
+    exposures.append(("gross_exposure", config.gross_exposure_ratio_max, others + held, others + against))
+    for rule, ratio_max, used, least in exposures:
+        limits.append(Limit(rule, ratio_max * case.equity, used, case.unit_value, case.equity, "ratio", least))
     return limits

@@ -42,6 +42,7 @@ class CircuitBreakerAgent:
         m.FeedRecovered,
         m.ComplianceApproved,
         m.OrderReleased,
+        m.OrderDenied,
         *m.BREAKER,
         m.AccountSuspended,
         m.AccountReinstated,

@@ -47,7 +47,7 @@ class Status(StrEnum):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """An order released while its scope was half-open, until it ends unfilled or its position is closed.
+    """An order released while its scope was half-open, until it is not sent, ends unfilled or its position is closed.
 
     Attributes:
         venue: whether the scope is a venue, which is tried out by its answer to the order.
@@ -119,6 +119,8 @@ def evolve(
             return _changed(state, key, _after(before, message)) if _takes_effect(before, message) else state
         case m.OrderReleased() if not shrinks_position(message.order, portfolio):
             return _tried(state, message.order, portfolio)
+        case m.OrderDenied(gate="execution"):
+            return _never_sent(state, message.order_id)
         case m.OrderSubmitted(order=order) if order.parent_id:
             return _each_trial(state, lambda trial: _sliced(trial, order))
         case m.ScheduleEnded(filled=filled) if filled == ZERO:
@@ -240,6 +242,17 @@ def _answered(state: CircuitBreakerState, accepted: m.OrderAccepted) -> CircuitB
         if len(left) < len(breaker.trials):
             won = msgspec.structs.replace(breaker, trials=left, successes=breaker.successes + 1)
             state = _changed(state, key, won)
+    return state
+
+
+def _never_sent(state: CircuitBreakerState, order_id: str) -> CircuitBreakerState:
+    """The order's newest release goes unused; an earlier one may be at the venue, and its trial goes on."""
+    for key, breaker in state.breakers.items():
+        of_order = (number for number, trial in enumerate(breaker.trials) if trial.order_id == order_id)
+        newest = max(of_order, default=None)
+        if newest is not None:
+            trials = (*breaker.trials[:newest], *breaker.trials[newest + 1 :])
+            state = _changed(state, key, msgspec.structs.replace(breaker, trials=trials))
     return state
 
 

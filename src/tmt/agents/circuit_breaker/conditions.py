@@ -43,6 +43,7 @@ def condition_of(message: m.Message) -> tuple[Condition, bool] | None:
             key, trigger, unit, lasts = instrument_key(message.instrument), "stale_feed", "seconds", False
             if isinstance(message, m.FeedStale):
                 measured, lasts = silence(message.last_ns, message.occurred_at_ns), True
+                limit = silence(0, message.stale_after_ns)
         case m.ConditionReported():
             is_venue = message.condition == "venue_disconnected"
             key = venue_key(message.scope) if is_venue else SYSTEM

@@ -13,7 +13,6 @@ from functools import cached_property
 import msgspec
 
 from tmt.agents.compliance.crossing import crossed_quantity
-from tmt.agents.verdict import opening_quantity
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
@@ -92,8 +91,8 @@ class Case:
     @cached_property
     def risk_amount(self) -> Decimal:
         """Lost if the order filled and its stop were hit; its whole notional without a protective stop."""
-        opening = opening_quantity(self.order, self.portfolio)
-        return self._converted(_risk(self.order, opening, self.instrument), self.instrument.quote_currency)
+        risk = _risk(self.order, self.order.quantity, self.instrument)
+        return self._converted(risk, self.instrument.quote_currency)
 
     @cached_property
     def equity_if_stopped(self) -> Decimal:
@@ -113,7 +112,10 @@ class Case:
 
     @cached_property
     def exposures(self) -> dict[str, Decimal]:
-        """By instrument: notional of the largest position that working orders, this one included, can lead to."""
+        """By instrument: notional of the largest position that working orders, this one included, can lead to.
+
+        They net against no position, whose own exits may close it before they fill.
+        """
         return {symbol: self._exposure(symbol) for symbol in self.symbols}
 
     def _exposure(self, symbol: str) -> Decimal:
@@ -122,7 +124,7 @@ class Case:
         for order in (*self._others, *([] if self.order.reduce_only else [self.order])):
             if order.instrument == symbol:
                 pending[order.side] += order.quantity
-        largest = max(abs(quantity + pending[Side.BUY]), abs(quantity - pending[Side.SELL]))
+        largest = max(max(ZERO, quantity) + pending[Side.BUY], max(ZERO, -quantity) + pending[Side.SELL])
         price = self._mark(symbol).ask
         if symbol == self.order.instrument:
             price = max(price, self.order.entry_price)

@@ -160,8 +160,8 @@ class SelfCrossing(Rule, frozen=True, kw_only=True, tag="self_crossing"):
     """Nothing is sent that could trade with an order of the same owner, in whatever account of the desk.
 
     Two orders can when they are on opposite sides, at or through one another, and one of them rests. Orders at the
-    market count at the quote that they take. Stops that have not been triggered do not count: what rests before their
-    trigger has filled by then.
+    market count at the quote that they take, and at any price as long as they have slices to send. Stops that have not
+    been triggered do not count: what rests before their trigger has filled by then.
     """
 
     def check(self, case: Case) -> Finding:

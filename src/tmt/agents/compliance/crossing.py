@@ -17,16 +17,18 @@ _AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """An order as the other side sees it: the worst price it takes, and whether it waits in the book."""
+    """An order as the other side sees it: the worst price it takes (None: any), and whether it waits in the book."""
 
     side: Side
-    price: Exact
+    price: Exact | None
     rests: bool
 
     def crosses(self, other: Offer) -> bool:
         """Whether the two are on opposite sides, at or through one another, and one of them rests."""
         if self.side is other.side or not (self.rests or other.rests):
             return False
+        if self.price is None or other.price is None:
+            return True
         return (self.price - other.price) * self.side.sign >= ZERO
 
 
@@ -43,12 +45,17 @@ def _offers(order: Order, owner: str, mark: Quote, portfolio: Portfolio) -> Iter
     for working in portfolio.working():
         other = working.order
         if other.instrument == order.instrument and other.account in own and other.order_id != order.order_id:
-            offer = _offer(other, mark)
+            offer = _offer(other, mark) if other.schedule is None else _slices(other)
             if offer is not None:
                 yield working.remaining, offer
     for target in portfolio.exits(None, order.instrument):
         if target.role == "take_profit" and target.account in own:
             yield target.quantity, Offer(target.side, target.price, rests=True)
+
+
+def _slices(parent: Order) -> Offer:
+    """What a parent has still to send. At the market its slices take the best price there is when each is due."""
+    return Offer(parent.side, parent.limit_price, rests=False)
 
 
 def _offer(order: Order, mark: Quote) -> Offer | None:

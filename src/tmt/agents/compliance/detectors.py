@@ -15,7 +15,7 @@ import msgspec
 
 from tmt.agents.compliance.surveillance_config import Layering, MomentumIgnition, Runaway, Wash
 from tmt.domain.money import ZERO, Exact, divide
-from tmt.domain.order import Side
+from tmt.domain.order import Quote, Side
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 
 EVIDENCE_MAX: Final = 20
@@ -27,8 +27,9 @@ class OrderTrace(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         message_id: of its submission, or of its acceptance when it is an exit of a bracket.
-        price: at which it would trade; None while a stop sleeps.
+        price: at which it would trade, or at the market the worst at which it has; None while a stop sleeps.
         resting: it waits in the book for others.
+        at_market: it has no limit, so that only its fills tell what it takes.
         opens: it may open a position.
         since_ns: when it was submitted, or its stop woke.
         ended_ns: when it ended; None while it works.
@@ -48,10 +49,25 @@ class OrderTrace(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int | None = None
     filled: Exact = ZERO
     withdrawn: bool = False
+    at_market: bool = False
 
     def lived_after(self, time_ns: int) -> bool:
         """Whether it worked at some moment after `time_ns`."""
         return self.ended_ns is None or self.ended_ns > time_ns
+
+    def after_fill(self, quantity: Decimal, quote: Quote, time_ns: int, *, whole: bool) -> OrderTrace:
+        """The trace once `quantity` has filled at `quote`; `whole` says that nothing is left.
+
+        What was known at the submission may be old: slices go out long after their parent was valued.
+        """
+        price = self.price
+        if self.at_market:
+            taken = quote.ask if self.side is Side.BUY else quote.bid
+            if price is None or self.filled == ZERO or (taken - price) * self.side.sign > ZERO:
+                price = taken
+        return msgspec.structs.replace(
+            self, price=price, filled=self.filled + quantity, ended_ns=time_ns if whole else None
+        )
 
     def meets(self, other: OrderTrace) -> bool:
         """Whether both worked at some moment."""

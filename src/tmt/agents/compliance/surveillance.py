@@ -111,6 +111,7 @@ def _submitted(message: OrderSubmitted) -> OrderTrace:
         resting=order.limit_price is not None and order.time_in_force not in _IMMEDIATE,
         opens=not order.reduce_only,
         since_ns=message.occurred_at_ns,
+        at_market=order.limit_price is None,
     )
 
 
@@ -127,6 +128,7 @@ def _exit(message: OrderAccepted) -> OrderTrace:
         resting=resting,
         opens=False,
         since_ns=message.occurred_at_ns,
+        at_market=not resting,
     )
 
 
@@ -161,8 +163,8 @@ def _filled(state: Surveillance, message: OrderFilled, config: SurveillanceConfi
     known = state.orders.get(message.client_order_id)
     if known is None:
         return state
-    ended_ns = message.occurred_at_ns if message.remaining == ZERO else None
-    moved = msgspec.structs.replace(known, filled=known.filled + message.quantity, ended_ns=ended_ns)
+    whole = message.remaining == ZERO
+    moved = known.after_fill(message.quantity, message.quote, message.occurred_at_ns, whole=whole)
     return _with_order(state, message.client_order_id, moved, config)
 
 

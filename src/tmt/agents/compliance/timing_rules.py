@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from tmt.agents.compliance.case import Case, Finding
@@ -81,9 +82,10 @@ class MinimumHold(Rule, frozen=True, kw_only=True, tag="minimum_hold"):
         under_way = case.portfolio.trip(account, symbol)
         trip = case.portfolio.closed_trip(account, symbol) if under_way is None else under_way
         if trip is None or (under_way is not None and under_way.side is case.order.side):
-            return Finding(ZERO, ZERO, "count")
+            return Finding(ZERO, ZERO, "seconds", at_least=True)
         age_ns = case.now_ns - trip.opened_at_ns
-        if age_ns >= self.seconds * NANOSECONDS_PER_SECOND:
-            return Finding(ZERO, ZERO, "count")
-        seconds = age_ns // NANOSECONDS_PER_SECOND
-        return Finding(ONE, ZERO, "count", f"a trip in {symbol} began {seconds} seconds ago, at least {self.seconds}")
+        breach = None
+        if age_ns < self.seconds * NANOSECONDS_PER_SECOND:
+            seconds = age_ns // NANOSECONDS_PER_SECOND
+            breach = f"a trip in {symbol} began {seconds} seconds ago, at least {self.seconds}"
+        return Finding(Decimal(age_ns).scaleb(-9), Decimal(self.seconds), "seconds", breach, at_least=True)

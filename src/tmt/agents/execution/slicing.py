@@ -39,6 +39,8 @@ COSTS_REMEMBERED: Final = 20
 """Parents of one instrument that went out whole, whose mean cost is what immediate execution costs."""
 
 COMPLETED: Final = "completed"
+STOP_PASSED: Final = "stop_passed"
+"""The market has reached the parent's own protective stop, or a slice was closed by its stop."""
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,14 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     def left(self) -> Decimal:
         """Units that no slice has taken out yet."""
         return self.order.quantity - self.sent
+
+    def slice_id(self, number: int) -> str:
+        """Order id of a slice."""
+        return derive_id(self.order.order_id, "slice", str(number))
+
+    def has_slice(self, order_id: str) -> bool:
+        """Whether an order is one of its slices that may have gone out."""
+        return any(self.slice_id(number) == order_id for number in range(self.slices_passed))
 
     @property
     def is_over(self) -> bool:
@@ -122,7 +132,7 @@ def slice_order(slicing: Slicing, due: SliceDue, portfolio: Portfolio) -> Order 
         return None
     return msgspec.structs.replace(
         parent.order,
-        order_id=derive_id(parent.order.order_id, "slice", str(due.number)),
+        order_id=parent.slice_id(due.number),
         parent_id=parent.order.order_id,
         quantity=quantity,
         schedule=None,
@@ -202,9 +212,20 @@ def _stops(message: Message, order: Order, portfolio: Portfolio) -> str:
             return "cancelled" if message.client_order_id == order.order_id else ""
         case SliceDue():
             expires_ns = order.expire_at_ns
-            return "expired" if expires_ns is not None and message.occurred_at_ns >= expires_ns else ""
+            if expires_ns is not None and message.occurred_at_ns >= expires_ns:
+                return "expired"
+            return STOP_PASSED if _would_stop_out(order, portfolio) else ""
         case _:
             return ""
+
+
+def _would_stop_out(order: Order, portfolio: Portfolio) -> bool:
+    """Whether the newest mark would trigger the order's protective stop, so that it could protect no further slice."""
+    if order.stop_loss_price is None:
+        return False
+    mark = portfolio.mark(order.instrument) or order.quote
+    best = mark.bid if order.side.sign > 0 else mark.ask
+    return (best - order.stop_loss_price) * order.side.sign <= ZERO
 
 
 def _with(slicing: Slicing, *parents: Parent) -> Slicing:
@@ -252,7 +273,7 @@ def _followed(slicing: Slicing, event: OrderFilled | OrderRejected | OrderCancel
     id_ = event.client_order_id
     parent = next((each for each in slicing.parents.values() if id_ in each.working), None)
     if parent is None:
-        return slicing
+        return _stopped_out(slicing, event) if isinstance(event, OrderFilled) else slicing
     if isinstance(event, OrderFilled):
         parent = msgspec.structs.replace(
             parent, filled=parent.filled + event.quantity, paid=parent.paid + event.quantity * event.price
@@ -263,6 +284,16 @@ def _followed(slicing: Slicing, event: OrderFilled | OrderRejected | OrderCancel
     if not isinstance(event, OrderFilled) or event.remaining == ZERO:
         parent = msgspec.structs.replace(parent, working=tuple(each for each in parent.working if each != id_))
     return _with(slicing, parent)
+
+
+def _stopped_out(slicing: Slicing, fill: OrderFilled) -> Slicing:
+    """Bars may be a minute old when the market has passed a stop; the exit of a slice, known by its entry, says so."""
+    if fill.role != "stop_loss":
+        return slicing
+    parent = next((each for each in slicing.parents.values() if each.has_slice(fill.order_id)), None)
+    if parent is None or parent.reason:
+        return slicing
+    return _with(slicing, msgspec.structs.replace(parent, reason=STOP_PASSED))
 
 
 def _traded(slicing: Slicing, closed: BarClosed) -> Slicing:

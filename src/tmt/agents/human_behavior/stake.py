@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tmt.agents.human_behavior.case import Case
-from tmt.agents.verdict import Deny, closable_quantity
+from tmt.agents.verdict import Deny
 from tmt.domain.money import ZERO
 from tmt.domain.order import Order
 from tmt.domain.position import Position
@@ -22,8 +22,7 @@ def distance(order: Order, by_risk: bool) -> Decimal:
 def at_stake(case: Case, by_risk: bool) -> Decimal | Deny:
     """Lost, in the account's currency, if all else filled and were stopped out; unless `by_risk`, its notional.
 
-    Counted at the prices of entry, to the stops of now: a stop at the mean price or better stakes nothing. A position
-    that the order would close before it opens anything does not count.
+    Counted at the prices of entry, to the stops of now: a stop at the mean price or better stakes nothing.
     """
     total = ZERO
     for symbol, amount in _stakes(case, by_risk):
@@ -41,14 +40,11 @@ def _stakes(case: Case, by_risk: bool) -> Iterator[tuple[str, Decimal]]:
     """Instruments, and units times price units staked in each."""
     order, portfolio = case.order, case.portfolio
     for position in portfolio.positions(order.account):
-        closes = position.instrument == order.instrument and position.quantity * order.side.sign < ZERO
-        if not closes:
-            yield position.instrument, _held(position, portfolio, by_risk)
+        yield position.instrument, _held(position, portfolio, by_risk)
     for working in portfolio.working(order.account):
         other = working.order
         if other.order_id != order.order_id and not other.reduce_only:
-            closable = closable_quantity(portfolio, other.account, other.instrument, other.side, other.order_id)
-            yield other.instrument, max(ZERO, working.remaining - closable) * distance(other, by_risk)
+            yield other.instrument, working.remaining * distance(other, by_risk)
 
 
 def _held(position: Position, portfolio: Portfolio, by_risk: bool) -> Decimal:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tmt.agents.human_behavior.case import Case, seconds
 from tmt.agents.human_behavior.habits import Holding, LosingTrade
 from tmt.agents.human_behavior.stake import at_stake, distance
-from tmt.agents.verdict import Deny, opening_quantity
+from tmt.agents.verdict import Deny
 from tmt.domain.money import ZERO, divide
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 
@@ -46,8 +46,7 @@ def size_after_loss(case: Case) -> Deny | None:
     """No more at risk after a loss, in all, than the loss was meant to cost, but for a ratio."""
     order, instrument, waterfall = case.order, case.instrument, case.waterfall
     limit, loser = case.config.chasing.size_after_loss_ratio_max, case.habits.first_loss
-    opening = opening_quantity(order, case.portfolio)
-    if loser is None or opening == ZERO:
+    if loser is None:
         waterfall.passes("size_after_loss", ZERO, limit, "ratio")
         return None
     by_risk = loser.risk_amount > ZERO and order.stop_loss_price is not None
@@ -66,9 +65,8 @@ def size_after_loss(case: Case) -> Deny | None:
         return staked
     room = max(ZERO, limit * lost - staked)
     allowed = room // (amount_of_one * instrument.lot_size) * instrument.lot_size
-    quantity_max = order.quantity - opening + allowed
-    measured = divide(staked + opening * amount_of_one, lost)
-    waterfall.caps("size_after_loss", measured, limit, "ratio", quantity_max=quantity_max, lot_size=instrument.lot_size)
+    measured = divide(staked + order.quantity * amount_of_one, lost)
+    waterfall.caps("size_after_loss", measured, limit, "ratio", quantity_max=allowed, lot_size=instrument.lot_size)
     return None
 
 
@@ -134,13 +132,12 @@ def disposition(case: Case) -> Deny | None:
         return None
     measured = divide(_held_ns(losers) * len(winners), _held_ns(winners) * len(losers))
     if measured > limits.ratio_reduce:
-        opening = opening_quantity(order, case.portfolio)
         case.waterfall.caps(
             "disposition",
             measured,
             limits.ratio_reduce,
             "ratio",
-            quantity_max=order.quantity - opening + limits.quantity_fraction * opening,
+            quantity_max=limits.quantity_fraction * order.quantity,
             lot_size=case.instrument.lot_size,
         )
     elif measured > limits.ratio_warn:

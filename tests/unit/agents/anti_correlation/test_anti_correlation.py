@@ -111,13 +111,13 @@ def test_closing_passes_whatever_it_correlates_with() -> None:
     assert quantity(judge(desk, agent, Side.SELL, "5000", reduce_only=True)) == Decimal(5000)
 
 
-def test_the_part_that_closes_is_free() -> None:
+@pytest.mark.parametrize("asked", ["1000", "5000", "10000"])
+def test_an_order_that_is_not_reduce_only_is_judged_whole(asked: str) -> None:
     desk = make_desk()
     agent = make_agent(desk, correlated("1"))
     desk.hold("GBPUSD", Side.SELL, "1000", "1")
     desk.hold("EURUSD", Side.BUY, "5000", "1")
-    # 5000 close and 4000 would open: beyond the book's risk before, so no hedge.
-    assert quantity(judge(desk, agent, Side.SELL, "10000")) == Decimal(5000)
+    assert reason(judge(desk, agent, Side.SELL, asked)) == "correlation"
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("reduce", 50000), ("pass", 100000)])
@@ -146,12 +146,22 @@ def test_an_unknown_correlation_of_a_hedge_only_warns(rule: str) -> None:
     assert check(said, "unknown_correlation.GBPUSD").outcome == "warn"
 
 
-def test_an_unknown_correlation_leaves_what_closes_whole() -> None:
+@pytest.mark.parametrize("held", [Side.BUY, Side.SELL])
+def test_an_unknown_correlation_leaves_half_of_the_whole_order(held: Side) -> None:
     desk = make_desk()
     desk.hold("GBPUSD", Side.SELL, "1000", "1")
-    desk.hold("EURUSD", Side.BUY, "5000", "1")
-    said = judge(desk, make_agent(desk), Side.SELL, "9000")
-    assert quantity(said) == Decimal(7000)
+    desk.hold("EURUSD", held, "5000", "1")
+    said = judge(desk, make_agent(desk), Side.SELL, "8000")
+    assert quantity(said) == Decimal(4000)
+
+
+@pytest.mark.parametrize("coefficient", ["0.8", None])
+def test_what_a_correlation_leaves_is_of_the_order_as_it_came(coefficient: str | None) -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "1000", "1", account="beta")
+    state = None if coefficient is None else correlated(coefficient)
+    # The gross limit leaves 59,000 of 100,000, and the correlation half of 100,000.
+    assert quantity(judge(desk, make_agent(desk, state, owner_gross_ratio_max="0.3"))) == Decimal(50000)
 
 
 def test_an_instrument_that_is_held_and_unknown_is_refused() -> None:

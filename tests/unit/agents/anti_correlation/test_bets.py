@@ -7,7 +7,14 @@ from decimal import Decimal
 from tests.unit.agents.anti_correlation.moves import make_desk
 from tests.unit.agents.desk import Desk, make_account, make_order, make_quote
 from tmt import messages as m
-from tmt.agents.anti_correlation.bets import Bet, by_instrument, open_lines, total_equity, unit_value
+from tmt.agents.anti_correlation.bets import (
+    Bet,
+    by_instrument,
+    open_lines,
+    total_equity,
+    unit_value,
+    without_opposite,
+)
 from tmt.domain.order import Side
 
 
@@ -47,6 +54,20 @@ def test_lines_are_of_each_account_and_instrument_without_what_reduces_and_the_o
 def test_instruments_are_netted_over_accounts() -> None:
     lines = {("a", "X"): bet(1, 20, -300), ("a", "Y"): bet(7), ("b", "X"): bet(-4, 50, -600), ("c", "X"): bet(2)}
     assert by_instrument(lines) == {"X": bet(-1, 70, -900), "Y": bet(7)}
+
+
+def test_an_order_is_judged_beside_all_but_its_accounts_position_against_it() -> None:
+    lines = {
+        ("alpha", "EURUSD"): bet(5000, 20, -300),
+        ("alpha", "GBPUSD"): bet(-1, 2, -3),
+        ("beta", "EURUSD"): bet(7000, 1),
+    }
+    for symbol, side in (("EURUSD", Side.BUY), ("GBPUSD", Side.SELL), ("SPY", Side.SELL)):
+        assert without_opposite(lines, make_order(symbol, side, "1000", make_quote("1"))) == lines
+    euros = without_opposite(lines, make_order("EURUSD", Side.SELL, "1000", make_quote("1")))
+    assert euros == {**lines, ("alpha", "EURUSD"): bet(0, 20, -300)}
+    pounds = without_opposite(lines, make_order("GBPUSD", Side.BUY, "1000", make_quote("1")))
+    assert pounds == {**lines, ("alpha", "GBPUSD"): bet(0, 2, -3)}
 
 
 def test_worth_takes_an_instrument_a_mark_and_a_rate() -> None:

@@ -139,22 +139,65 @@ def test_an_order_against_what_its_account_works_adds_only_what_goes_beyond(aske
     assert check(said, "gross.owner").measured == (Decimal("1.005") if asked == "151000" else Decimal(1))
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("300000", 300000), ("301000", 300000)])
-def test_beyond_the_gross_limit_an_order_may_still_do_what_adds_nothing(asked: str, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("asked", "expected", "outcome", "measured"),
+    [
+        ("99000", 99000, "warn", "1.25"),
+        ("100000", 100000, "warn", "1.25"),
+        ("101000", 100000, "reduce", "1.25"),
+        ("151000", 100000, "reduce", "1.255"),
+    ],
+)
+def test_the_short_that_is_held_is_shown_and_makes_no_room(
+    asked: str, expected: int, outcome: str, measured: str
+) -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.SELL, "150000", "1")
     desk.hold("GBPUSD", Side.BUY, "100000", "1", account="beta")
     agent = make_agent(desk, owner_gross_ratio_max="1", unknown_correlation="pass")
-    assert quantity(judge(desk, agent, quantity=asked)) == Decimal(expected)
+    said = judge(desk, agent, quantity=asked)
+    assert quantity(said) == Decimal(expected)
+    found = check(said, "gross.owner")
+    assert (found.outcome, found.measured) == (outcome, Decimal(measured))
 
 
-def test_what_closes_is_free_of_the_gross_limit() -> None:
+def test_beyond_the_gross_limit_nothing_opens_not_even_against_a_position() -> None:
     desk = make_desk()
-    desk.hold("EURUSD", Side.SELL, "5000", "1")
+    desk.hold("EURUSD", Side.SELL, "15000", "1")
     desk.hold("GBPUSD", Side.BUY, "300000", "1", account="beta")
-    work(desk, Side.SELL, "20000", account="alpha", name="a")
-    said = judge(desk, make_agent(desk, owner_gross_ratio_max="1"), quantity="5000")
-    assert quantity(said) == Decimal(5000)
+    said = judge(desk, make_agent(desk, owner_gross_ratio_max="1", unknown_correlation="pass"), quantity="5000")
+    assert isinstance(said, m.OrderDenied)
+    assert said.reason == "gross_exposure"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"currency_net_ratio_max": "1"}, "currency_net.EUR"),
+        ({"owner_gross_ratio_max": "1"}, "gross.owner"),
+        ({"firm_gross_ratio_max": "1"}, "gross.firm"),
+    ],
+)
+@pytest.mark.parametrize(("asked", "expected"), [("199000", 199000), ("200000", 200000), ("400000", 200000)])
+def test_a_short_keeps_every_limit_though_the_long_may_be_closed_before_it_fills(
+    asked: str, expected: int, changes: dict[str, str], rule: str
+) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "100000", "1")
+    said = judge(desk, make_agent(desk, None, **changes), Side.SELL, asked)
+    assert quantity(said) == Decimal(expected)
+    assert check(said, rule).outcome == ("pass" if expected == int(asked) else "reduce")
+
+
+def test_working_orders_against_a_position_count_whole() -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "100000", "1", account="beta")
+    work(desk, Side.SELL, "150000", symbol="GBPUSD")
+    # Once the long is closed, 150,000 pounds may be sold for dollars.
+    for changes in ({"currency_net_ratio_max": "1"}, {"owner_gross_ratio_max": "1"}):
+        agent = make_agent(desk, None, unknown_correlation="pass", **changes)
+        assert quantity(judge(desk, agent, Side.SELL, "60000")) == Decimal(50000)
+        desk.portfolio.state.working.pop("order")
 
 
 def test_gross_exposure_that_cannot_be_valued_is_refused() -> None:
@@ -226,18 +269,43 @@ def test_money_in_other_currencies_is_converted() -> None:
     desk.hold("USDJPY", Side.BUY, "50000", "100", account="beta")
     agent = make_agent(desk, owner_gross_ratio_max="1")
     assert quantity(judge(desk, agent, quantity="160000")) == Decimal(150000)
-    order = make_order("USDJPY", Side.SELL, "160000", make_quote("100"), account="beta", order_id="jpy")
-    # It closes 50,000 first, and the other account's order of 150,000 is no longer there.
+    order = make_order("USDJPY", Side.SELL, "210000", make_quote("100"), account="beta", order_id="jpy")
+    # The other account's order of 150,000 is no longer there; the 50,000 that are held may be closed before.
     desk.portfolio.state.working.clear()
-    assert quantity(judge_order(desk, agent, order)) == Decimal(160000)
+    assert quantity(judge_order(desk, agent, order)) == Decimal(200000)
 
 
 def test_a_bet_is_gross_on_its_larger_side_and_along_what_adds() -> None:
     bet = Bet(held=Decimal(5), buying=Decimal(3), selling=Decimal(-20))
-    assert (bet.net, bet.gross, bet.along(1), bet.along(-1)) == (Decimal(-12), Decimal(15), Decimal(8), Decimal(15))
+    assert (bet.net, bet.gross, bet.along(1), bet.along(-1)) == (Decimal(8), Decimal(20), Decimal(8), Decimal(20))
     assert bet.plus(bet) == Bet(held=Decimal(10), buying=Decimal(6), selling=Decimal(-40))
+    assert Bet(held=Decimal(-5), buying=Decimal(30), selling=Decimal(-3)).net == Decimal(-8)
+    assert Bet(buying=Decimal(3), selling=Decimal(-4)).net == Decimal(-4)
+    assert Bet(buying=Decimal(4), selling=Decimal(-3)).net == Decimal(4)
+    assert Bet().net == Decimal(0)
     assert Bet(held=Decimal(-5), buying=Decimal(3)).gross == Decimal(5)
     assert Bet(held=Decimal(5), buying=Decimal(3)).gross == Decimal(8)
+
+
+@pytest.mark.parametrize(
+    ("held", "buying", "selling", "long", "short", "gross"),
+    [
+        (-5, 3, 0, 3, 5, 5),
+        (-5, 6, 0, 6, 5, 6),
+        (-5, 0, -2, -5, 7, 7),
+        (5, 0, -3, 5, 3, 5),
+        (5, 0, -6, 5, 6, 6),
+        (5, 2, 0, 7, -5, 7),
+        (5, 0, 0, 5, -5, 5),
+        (-5, 0, 0, -5, 5, 5),
+        (0, 2, -3, 2, 3, 3),
+    ],
+)
+def test_a_position_hedges_where_no_order_works_against_it(
+    held: int, buying: int, selling: int, long: int, short: int, gross: int
+) -> None:
+    bet = Bet(held=Decimal(held), buying=Decimal(buying), selling=Decimal(selling))
+    assert (bet.along(1), bet.along(-1), bet.gross) == (Decimal(long), Decimal(short), Decimal(gross))
 
 
 @pytest.mark.parametrize(("asked", "expected"), [("24000", 24000), ("25000", 25000), ("26000", 25000)])

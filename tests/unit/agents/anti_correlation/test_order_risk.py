@@ -168,23 +168,47 @@ def test_a_hedge_is_bound_by_what_is_counted() -> None:
 def test_beyond_what_hedges_the_share_decides() -> None:
     desk, agent = book(risk_contribution_max="0.5")
     desk.hold("EURUSD", Side.SELL, "60000", "1", account="beta")
-    # 60,000 close the owner's short; then 100,000 are half of the risk.
+    # 60,000 offset the short in the other account; then 100,000 are half of the risk.
     assert quantity(judge(desk, agent, quantity="500000")) == Decimal(160000)
 
 
+@pytest.mark.parametrize("limit", [{"risk_contribution_max": "0.8"}, {"effective_bets_min": "2.312"}])
+@pytest.mark.parametrize(("asked", "expected"), [("99000", 99000), ("100000", 100000), ("101000", 100000)])
+def test_a_position_of_its_account_against_an_order_makes_no_room_in_any_share(
+    asked: str, expected: int, limit: dict[str, str]
+) -> None:
+    desk, agent = book(**limit)
+    desk.hold("EURUSD", Side.BUY, "100000", "1", account="beta")
+    desk.hold("EURUSD", Side.SELL, "60000", "1")
+    # The risk of 0.005 in the other account may become 0.01: 0.0001 of 0.000125, and 0.017^2 / 0.000125 bets.
+    assert quantity(judge(desk, agent, quantity=asked)) == Decimal(expected)
+
+
 @pytest.mark.parametrize("limit", [{"risk_contribution_max": "0"}, {"effective_bets_min": "3"}])
-def test_what_closes_in_its_account_is_free_of_every_share(limit: dict[str, str]) -> None:
+def test_an_order_against_a_position_of_its_account_is_refused_where_no_room_is(limit: dict[str, str]) -> None:
     desk, agent = book(**limit)
     desk.hold("EURUSD", Side.BUY, "200000", "1", account="beta")
     desk.hold("EURUSD", Side.SELL, "60000", "1")
-    assert quantity(judge(desk, agent, quantity="90000")) == Decimal(60000)
+    assert reason(judge(desk, agent, quantity="60000")) == next(iter(limit)).rpartition("_")[0]
 
 
-def test_what_closes_in_its_account_is_free_of_the_clusters_limit() -> None:
-    desk, agent = clustered("100000", Side.BUY, "0.65")
+@pytest.mark.parametrize(("asked", "expected"), [("39000", 39000), ("40000", 40000), ("41000", 40000)])
+def test_a_position_of_its_account_against_an_order_makes_no_room_in_a_cluster(asked: str, expected: int) -> None:
+    desk, agent = clustered("40000", Side.BUY, "0.65")
     desk.hold("EURUSD", Side.SELL, "20000", "1")
     desk.hold("EURUSD", Side.BUY, "20000", "1", account="beta")
-    assert quantity(judge(desk, agent, quantity="60000")) == Decimal(20000)
+    # 0.002 and 0.001 of 0.005 are used.
+    assert quantity(judge(desk, agent, quantity=asked)) == Decimal(expected)
+
+
+@pytest.mark.parametrize(("account", "hedges"), [("alpha", False), ("beta", True)])
+def test_an_order_hedges_a_position_of_another_account_and_never_of_its_own(account: str, hedges: bool) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.SELL, "100000", "1")
+    said = judge(desk, make_agent(desk, correlated("1", 0.01)), quantity="50000", account=account)
+    assert ("lowers_risk" in rules(said)) is hedges
+    if hedges:
+        assert told(said, "lowers_risk") == ("pass", Decimal("0.0025"), Decimal("0.005"))
 
 
 def test_up_to_flat_nothing_is_a_share() -> None:
@@ -353,7 +377,7 @@ def test_an_order_is_measured_against_all_that_is_held(side: Side) -> None:
 
 def test_each_open_net_has_its_risk() -> None:
     desk = make_desk()
-    flat, long = Bet(held=Decimal(5000), selling=Decimal(-5000)), Bet(held=Decimal(30000), buying=Decimal(10000))
+    flat, long = Bet(), Bet(held=Decimal(30000), buying=Decimal(10000), selling=Decimal(-50000))
     bets = {"EURUSD": flat, "GBPUSD": long, "SPY": Bet(selling=Decimal(-2000))}
 
     def risks(state: AntiCorrelationState) -> dict[str, Decimal] | None:

@@ -134,6 +134,14 @@ def test_working_orders_count_where_they_add_risk() -> None:
     assert check_of(ask(agent, desk, "200000")).quantity_after == 40000
 
 
+@pytest.mark.parametrize(("works", "left"), [(Side.BUY, 60000), (Side.SELL, 100000)])
+def test_a_working_order_in_the_instrument_counts_on_the_side_of_the_order_alone(works: Side, left: int) -> None:
+    desk = make_desk()
+    stop = "0.9" if works is Side.BUY else "1.1"
+    desk.approve(m.OrderSized, make_order("EURUSD", works, "40000", ONE, stop_loss=stop))
+    assert check_of(ask(make_agent(desk, {"EURUSD": UP_DOWN}), desk, "200000")).quantity_after == left
+
+
 def test_a_working_order_that_turns_a_position_around_adds_no_risk() -> None:
     desk = make_desk()
     desk.hold("GBPUSD", Side.BUY, "50000", "1")
@@ -150,7 +158,7 @@ def test_a_loss_in_another_currency_is_converted() -> None:
     assert check_of(ask(agent, desk, "200000")).quantity_after == 40000
 
 
-def test_no_room_is_a_refusal_and_closing_passes() -> None:
+def test_no_room_is_a_refusal_and_only_what_is_reduce_only_closes() -> None:
     desk = make_desk()
     desk.hold("GBPUSD", Side.BUY, "100001", "1")
     agent = make_agent(desk, {"EURUSD": UP_DOWN, "GBPUSD": UP_DOWN})
@@ -158,7 +166,22 @@ def test_no_room_is_a_refusal_and_closing_passes() -> None:
     assert isinstance(said, m.OrderDenied)
     assert (said.reason, said.unit, said.limit) == ("value_at_risk", "fraction", Decimal("0.016449"))
     desk.hold("EURUSD", Side.SELL, "500000", "1")
-    assert check_of(ask(agent, desk, "500000")).outcome == "warn"
+    # 100,001 pounds and 500,000 euros, a deviation of 6,000.01: the short may be closed before the order fills.
+    said = ask(agent, desk, "500000")
+    assert isinstance(said, m.OrderDenied)
+    assert (said.reason, said.measured) == ("value_at_risk", Decimal("0.098691"))
+    [closing] = agent.handle(desk.propose("EURUSD", Side.BUY, "500000", reduce_only=True))
+    assert isinstance(closing, m.OrderSized)
+    assert closing.order.quantity == 500000
+
+
+@pytest.mark.parametrize(("held", "left"), [(Side.BUY, 60000), (Side.SELL, 100000)])
+def test_a_position_in_the_instrument_counts_on_the_side_of_the_order_alone(held: Side, left: int) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", held, "40000", "1")
+    check = check_of(ask(make_agent(desk, {"EURUSD": UP_DOWN}), desk, "200000"))
+    assert check.quantity_after == left
+    assert check.measured == (Decimal("0.039476") if held is Side.BUY else Decimal("0.032897"))
 
 
 def test_what_never_moved_is_not_limited() -> None:

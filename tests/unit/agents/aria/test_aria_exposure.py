@@ -19,7 +19,16 @@ from tests.unit.agents.desk import (
 )
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig, AriaState, evolve
-from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments, margin_used, measure, worst_cases
+from tmt.agents.aria.exposure import (
+    Commitment,
+    Exposure,
+    Unknown,
+    commitments,
+    margin_used,
+    measure,
+    without_opposite,
+    worst_cases,
+)
 from tmt.domain.instrument import AssetClass, Instrument
 from tmt.domain.order import Side
 
@@ -91,9 +100,9 @@ def test_the_worst_case_is_the_larger_of_both_sides_and_its_margin_that_of_its_c
     for number, (side, quantity) in enumerate(((Side.BUY, "1"), (Side.SELL, "2"), (Side.SELL, "3"))):
         order = make_order("NIKKEI", side, quantity, make_quote("20000"), order_id=str(number))
         desk.approve(m.OrderSized, order)
-    assert worst_cases(known(desk)) == {"NIKKEI": (NIKKEI, Decimal(40000))}
+    assert worst_cases(known(desk)) == {"NIKKEI": (NIKKEI, Decimal(50000))}  # both sells, once the position is closed
     margins = msgspec.structs.replace(CONFIG.margin.initial_margin_fractions, index=Decimal("0.07"))
-    assert margin_used(known(desk), margins) == 2800
+    assert margin_used(known(desk), margins) == 3500
     assert margin_used([], margins) == 0
 
 
@@ -115,19 +124,24 @@ def works(instrument: Instrument, value: int, loss: int = 0) -> Commitment:
         ([held(SPY, -10)], 10),
         ([works(SPY, 3), works(SPY, 4), works(SPY, -6)], 7),
         ([works(SPY, 3), works(SPY, 4), works(SPY, -8)], 8),
-        ([held(SPY, 10), works(SPY, 3), works(SPY, 4), works(SPY, -26)], 17),
-        ([held(SPY, 10), works(SPY, 3), works(SPY, 4), works(SPY, -20), works(SPY, -8)], 18),
-        ([held(SPY, -10), works(SPY, 27), works(SPY, -7)], 17),
-        ([held(SPY, -10), works(SPY, 28), works(SPY, -7)], 18),
+        ([held(SPY, 10), works(SPY, 3), works(SPY, 4), works(SPY, -16)], 17),
+        ([held(SPY, 10), works(SPY, 3), works(SPY, 4), works(SPY, -12), works(SPY, -6)], 18),
+        ([held(SPY, -10), works(SPY, 16), works(SPY, -7)], 17),
+        ([held(SPY, -10), works(SPY, 9), works(SPY, 9), works(SPY, -7)], 18),
         ([held(SPY, -10), works(SPY, 0), works(SPY, 4)], 10),
+        ([held(SPY, -10), works(SPY, 11)], 11),
+        ([held(SPY, 10), works(SPY, -9)], 10),
+        ([held(SPY, 10), works(SPY, -11)], 11),
     ],
 )
-def test_a_worst_case_has_the_orders_of_one_side_filled(stakes: list[Commitment], worst: int) -> None:
+def test_a_worst_case_has_the_orders_of_one_side_filled_and_no_position_on_the_other(
+    stakes: list[Commitment], worst: int
+) -> None:
     others = [held(EURUSD, 5), works(EURUSD, -11)]
-    expected = {"SPY": (SPY, Decimal(worst)), "EURUSD": (EURUSD, Decimal(6))}
+    expected = {"SPY": (SPY, Decimal(worst)), "EURUSD": (EURUSD, Decimal(11))}
     assert worst_cases([*stakes, *others]) == expected
     margins = msgspec.structs.replace(CONFIG.margin.initial_margin_fractions, equity=Decimal("0.5"), fx=Decimal("0.25"))
-    assert margin_used([*stakes, *others], margins) == worst * Decimal("0.5") + Decimal("1.5")
+    assert margin_used([*stakes, *others], margins) == worst * Decimal("0.5") + Decimal("2.75")
 
 
 STAKES = [
@@ -138,22 +152,30 @@ STAKES = [
     works(EURUSD, 300, 16),
     works(EURUSD, -500, 32),
     works(USDJPY, 40, 64),
-    works(USDJPY, -60, 128),
+    works(USDJPY, -70, 128),
     works(NIKKEI, -3000, 256),
 ]
-"""Euros: 100 and -7; 300 to come, 500 to go. Dollars: -100 and 20; 500 and 40 to come, 300 and 60 to go."""
+"""At most, long and short: EURUSD 400 and 500, USDJPY 60 and 70, EURJPY 0 and 7, NIKKEI 1000 and 3000."""
 
 
 @pytest.mark.parametrize(
     ("instrument", "side", "expected"),
     [
-        (EURUSD, Side.BUY, ("400", "2067", "206.7", "393", "440", "511")),
-        (EURUSD, Side.SELL, ("400", "2067", "206.7", "407", "460", "511")),
-        (USDJPY, Side.BUY, ("60", "2407", "240.7", "460", "53", "511")),
-        (USDJPY, Side.SELL, ("40", "2407", "240.7", "440", "47", "511")),
-        (NIKKEI, Side.BUY, ("1000", "467", "46.7", "0", "0", "511")),
-        (NIKKEI, Side.SELL, ("2000", "467", "46.7", "0", "0", "511")),
-        (SPY, Side.BUY, ("0", "2467", "246.7", "0", "0", "511")),
+        # Euros 400 - 7, the short as it is held; dollars sold 400 + 70.
+        (EURUSD, Side.BUY, ("400", "500", "3077", "307.7", "393", "470", "511")),
+        # Euros sold 500 + 7, dollars bought 500 + 60: the long of 100 makes no room.
+        (EURUSD, Side.SELL, ("500", "400", "3077", "307.7", "507", "560", "511")),
+        # Dollars 60 + 500, yen sold 60 - 7.
+        (USDJPY, Side.BUY, ("60", "70", "3507", "350.7", "560", "53", "511")),
+        # Dollars sold 70 + 400, yen bought 70 + 7.
+        (USDJPY, Side.SELL, ("70", "60", "3507", "350.7", "470", "77", "511")),
+        # Euros 400 and yen sold 60: the short of 7 is against the order, and makes no room.
+        (EURJPY, Side.BUY, ("0", "7", "3570", "357", "400", "60", "511")),
+        # Euros sold 7 + 500, yen bought 7 + 70.
+        (EURJPY, Side.SELL, ("7", "0", "3570", "357", "507", "77", "511")),
+        (NIKKEI, Side.BUY, ("1000", "3000", "577", "57.7", "0", "0", "511")),
+        (NIKKEI, Side.SELL, ("3000", "1000", "577", "57.7", "0", "0", "511")),
+        (SPY, Side.BUY, ("0", "0", "3577", "357.7", "0", "0", "511")),
     ],
 )
 def test_what_an_account_has_at_stake_as_an_order_meets_it(
@@ -161,9 +183,17 @@ def test_what_an_account_has_at_stake_as_an_order_meets_it(
 ) -> None:
     tenths = {name: Decimal("0.1") for name in ("fx", "equity", "crypto", "metal", "index")}
     margins = msgspec.structs.replace(CONFIG.margin.initial_margin_fractions, **tenths)
-    names = ("instrument", "others", "others_margin", "base", "quote", "heat")
+    names = ("instrument", "against", "others", "others_margin", "base", "quote", "heat")
     found = measure(STAKES, instrument, side, margins)
     assert found == Exposure(**dict(zip(names, map(Decimal, expected), strict=True)))
+
+
+def test_an_order_is_judged_beside_all_but_what_is_against_it_in_its_instrument() -> None:
+    stakes = [held(EURUSD, 100), held(USDJPY, -20), works(EURUSD, 300), works(EURUSD, -500)]
+    assert without_opposite(stakes, "EURUSD", Side.BUY) == stakes[:3]
+    assert without_opposite(stakes, "EURUSD", Side.SELL) == [stakes[1], stakes[3]]
+    assert without_opposite(stakes, "USDJPY", Side.BUY) == [stakes[0], *stakes[2:]]
+    assert without_opposite(stakes, "USDJPY", Side.SELL) == stakes
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What ARIA is asked to size: every field of an intent, and of the order it becomes."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -119,3 +120,44 @@ def test_the_order_of_an_intent_has_its_fields(fields: dict[str, Any]) -> None:
     }
     intent = Intent(requested=Decimal(7), timeframe=Timeframe.H1, quote=None, **same)
     assert intent.order(Decimal(6), QUOTE) == Order(quantity=Decimal(6), quote=QUOTE, **same)
+
+
+ENTRIES: list[tuple[Side, dict[str, Any], str]] = [
+    (Side.BUY, {"type": OrderType.MARKET}, "1.2"),
+    (Side.SELL, {"type": OrderType.MARKET}, "1.1"),
+    (Side.BUY, {"type": OrderType.LIMIT, "limit_price": Decimal("1.05")}, "1.05"),
+    (Side.SELL, {"type": OrderType.LIMIT, "limit_price": Decimal("1.25")}, "1.25"),
+    (Side.BUY, {"type": OrderType.STOP, "stop_price": Decimal("1.25")}, "1.25"),
+    (Side.SELL, {"type": OrderType.STOP, "stop_price": Decimal("1.05")}, "1.05"),
+]
+
+
+def aiming(side: Side, target: Decimal, reduce_only: bool, **fields: Any) -> Intent:
+    return Intent(
+        order_id="its",
+        account="alpha",
+        instrument="EURUSD",
+        side=side,
+        requested=None,
+        timeframe=Timeframe.H1,
+        time_in_force=TimeInForce.GTC,
+        strategy="manual",
+        setup="manual",
+        quote=None,
+        person="bob",
+        take_profit_price=target,
+        reduce_only=reduce_only,
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(("side", "fields", "entry"), ENTRIES)
+def test_a_target_lies_on_the_winning_side_of_the_entry(side: Side, fields: dict[str, Any], entry: str) -> None:
+    tick = Decimal("0.00001") * side.sign
+    for target in (Decimal(entry), Decimal(entry) - tick):
+        refused = f"take_profit_price of a {side} at {entry} was {target}"
+        with pytest.raises(ValueError, match=f"^{re.escape(refused)}$"):
+            aiming(side, target, False, **fields).order(Decimal(6), QUOTE)
+        assert aiming(side, target, True, **fields).order(Decimal(6), QUOTE).take_profit_price == target
+    target = Decimal(entry) + tick
+    assert aiming(side, target, False, **fields).order(Decimal(6), QUOTE).take_profit_price == target

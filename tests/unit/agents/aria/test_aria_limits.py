@@ -17,7 +17,7 @@ from tests.unit.agents.desk import (
 )
 from tmt import messages as m
 from tmt.agents.aria import AriaAgent, AriaConfig
-from tmt.domain.order import Side
+from tmt.domain.order import OrderType, Side, TimeInForce
 
 WIDE: dict[str, Any] = {
     "risk_fraction": "0.02",
@@ -31,6 +31,12 @@ EURUSD = make_instrument("EURUSD", "EUR", "USD", lot_size="1")
 GBPUSD = make_instrument("GBPUSD", "GBP", "USD", lot_size="1")
 EURGBP = make_instrument("EURGBP", "EUR", "GBP", lot_size="1")
 ONE_DOLLAR = make_quote("1.00000")
+HALF: dict[str, Any] = {
+    "initial_margin_fractions": dict.fromkeys(("fx", "equity", "crypto", "metal", "index"), "0.5"),
+    "warn_level_min": "1.5",
+    "critical_level_min": "1.25",
+    "stop_out_level_min": "1",
+}
 
 
 def make_desk() -> Desk:
@@ -136,9 +142,12 @@ def test_an_order_exactly_at_an_exposure_limit_passes(changes: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("held", "side", "expected"), [("50000", Side.BUY, 100000), ("50000", Side.SELL, 200000), ("1", Side.SELL, 150001)]
+    ("held", "side", "expected"),
+    [("50000", Side.BUY, 100000), ("1", Side.BUY, 149999), ("50000", Side.SELL, 150000), ("1", Side.SELL, 150000)],
 )
-def test_exposure_is_judged_on_the_position_that_results(held: str, side: Side, expected: int) -> None:
+def test_what_is_held_takes_room_on_its_own_side_and_makes_none_on_the_other(
+    held: str, side: Side, expected: int
+) -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, held, "1", stop="1")
     stop = "0.99000" if side is Side.BUY else "1.01000"
@@ -191,6 +200,17 @@ def test_a_position_that_hedges_a_currency_makes_room() -> None:
     assert (check.measured, check.unit) == (Decimal("1.5"), "ratio")
 
 
+def test_a_currency_that_stays_on_the_other_side_is_measured_below_nothing() -> None:
+    desk = make_desk()
+    for symbol in ("EURUSD", "GBPUSD"):
+        desk.mark(symbol, "1")
+    desk.hold("EURGBP", Side.BUY, "60000", "1")
+    desk.hold("GBPUSD", Side.BUY, "50000", "1")
+    said = propose(desk, "20000")
+    measured = [check.measured for check in said.checks if check.rule.endswith("_currency_exposure")]
+    assert measured == [Decimal("-0.4"), Decimal("-0.3")]
+
+
 def test_a_working_hedge_does_not_make_room_in_a_currency() -> None:
     desk = make_desk()
     desk.hold("GBPUSD", Side.BUY, "100000", "1", stop="1")
@@ -211,27 +231,142 @@ def test_a_working_order_that_only_reduces_is_no_heat() -> None:
     assert quantity(ask(desk)) == Decimal(200000)
 
 
-def test_the_part_that_closes_takes_no_risk() -> None:
+def test_an_order_that_is_not_reduce_only_risks_its_whole_quantity() -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
-    assert quantity(ask(desk, side=Side.SELL, stop="1.01000", risk_multiplier="3")) == Decimal(250000)
+    assert quantity(ask(desk, side=Side.SELL, stop="1.01000", risk_multiplier="3")) == Decimal(200000)
+    for fraction in ("0.01", "0.004"):
+        said = ask(desk, side=Side.SELL, stop="1.01000", risk_fraction=fraction)
+        checks = [check for check in said.checks if check.rule in ("aria.risk_per_trade", "aria.portfolio_heat")]
+        assert [(check.measured, check.unit) for check in checks] == [(Decimal(fraction), "fraction")] * 2
 
 
-def test_the_part_that_closes_passes_where_other_positions_are_beyond_the_gross_limit() -> None:
+def test_heat_is_of_the_position_against_the_order_too() -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "900000", "1", stop="0.99")
+    assert quantity(ask(desk, side=Side.SELL, stop="1.01000")) == Decimal(100000)
+
+
+def test_an_order_that_is_not_reduce_only_finds_no_room_where_others_are_beyond_the_gross_limit() -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
     desk.hold("GBPUSD", Side.BUY, "400000", "1", stop="1")
     said = ask(desk, side=Side.SELL, stop="1.01000", gross_exposure_ratio_max="1.5")
-    assert quantity(said) == Decimal(50000)
+    assert isinstance(said, m.OrderDenied)
+    assert (said.reason, said.measured) == ("gross_exposure", Decimal(6))  # 400,000 and the order's 200,000
+    desk.mark("EURUSD", "1")
+    assert quantity(propose(desk, "50000", reduce_only=True, gross_exposure_ratio_max="1.5")) == Decimal(50000)
 
 
-def test_risk_is_measured_of_the_part_that_opens() -> None:
+def propose(
+    desk: Desk, asked: str, *, reduce_only: bool = False, limit_price: str | None = None, **changes: Any
+) -> m.OrderSized | m.OrderDenied:
+    """Answer to a person who would sell, without a stop: nothing but the limits bounds the order."""
+    fields: dict[str, Any] = {"reduce_only": reduce_only}
+    if limit_price is not None:
+        fields |= {
+            "order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "limit_price": Decimal(limit_price)
+        }  # fmt: skip
+    agent = AriaAgent(default_config(AriaConfig, "aria", **{**WIDE, **changes}), desk.portfolio, "hash", NO_NEWS)
+    [said] = agent.handle(desk.propose("EURUSD", Side.SELL, asked, **fields))
+    assert isinstance(said, m.OrderSized | m.OrderDenied)
+    return said
+
+
+EXPOSURES = ("position_notional", "instrument_exposure", "gross_exposure")
+
+
+@pytest.mark.parametrize(
+    ("asked", "units", "ratio", "gross"),
+    [("99999", "100000", "1", "1.3"), ("100000", "100000", "1", "1.3"), ("100001", "100001", "1.00001", "1.30001")],
+)
+def test_an_exposure_is_at_least_what_is_on_the_other_side(asked: str, units: str, ratio: str, gross: str) -> None:
     desk = make_desk()
-    desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
-    for fraction, risked in (("0.01", "0.005"), ("0.004", "0")):
-        said = ask(desk, side=Side.SELL, stop="1.01000", risk_fraction=fraction)
-        checks = [check for check in said.checks if check.rule in ("aria.risk_per_trade", "aria.portfolio_heat")]
-        assert [(check.measured, check.unit) for check in checks] == [(Decimal(risked), "fraction")] * 2
+    desk.hold("EURUSD", Side.BUY, "60000", "1")
+    desk.hold("GBPUSD", Side.SELL, "30000", "1")
+    desk.approve(m.OrderSized, make_order("EURUSD", Side.BUY, "40000", ONE_DOLLAR))
+    said = propose(desk, asked)
+    measured = [check.measured for check in said.checks if check.rule.removeprefix("aria.") in EXPOSURES]
+    assert measured == [Decimal(units), Decimal(ratio), Decimal(gross)]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [{"position_notional_max": "80000"}, {"instrument_exposure_ratio_max": "0.8"}, {"gross_exposure_ratio_max": "0.8"}],
+)
+@pytest.mark.parametrize(
+    ("asked", "expected", "outcome"),
+    [("79999", 79999, "warn"), ("80000", 80000, "warn"), ("80001", 80000, "reduce")],
+)
+def test_where_the_other_side_is_beyond_a_limit_an_order_keeps_it_by_itself(
+    asked: str, expected: int, outcome: str, limit: dict[str, Any]
+) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "90000", "1")
+    said = propose(desk, asked, **limit)
+    assert quantity(said) == Decimal(expected)
+    assert [check.outcome for check in said.checks if check.rule.removeprefix("aria.") in EXPOSURES].count(outcome) == 1
+
+
+def test_a_working_order_against_a_position_takes_its_whole_room() -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "50000", "1")
+    desk.approve(m.OrderSized, make_order("EURUSD", Side.SELL, "70000", ONE_DOLLAR))
+    assert quantity(propose(desk, "200000", instrument_exposure_ratio_max="1.5")) == Decimal(80000)
+    desk = make_desk()
+    desk.mark("EURUSD", "1")
+    desk.hold("GBPUSD", Side.BUY, "50000", "1")
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.SELL, "70000", ONE_DOLLAR))
+    assert quantity(propose(desk, "200000", gross_exposure_ratio_max="1.5")) == Decimal(80000)
+    assert quantity(propose(desk, "200000", currency_exposure_ratio_max="1.5")) == Decimal(80000)
+
+
+ALONE: tuple[tuple[dict[str, Any], str, int], ...] = (
+    ({"position_notional_max": "200000"}, "position_notional", 181818),  # 199,999.8 USD
+    ({"instrument_exposure_ratio_max": "2"}, "instrument_exposure", 181818),
+    ({"currency_exposure_ratio_max": "2"}, "base_currency_exposure", 181818),
+    ({"gross_exposure_ratio_max": "2"}, "gross_exposure", 181818),
+    ({"margin": HALF}, "margin_level", 145454),  # 159,999.4 USD, of which 0.5 x 1.25 is 99,999.625
+)
+
+
+@pytest.mark.parametrize(("changes", "rule", "expected"), ALONE)
+@pytest.mark.parametrize("target", [False, True])
+def test_a_short_keeps_every_limit_though_a_target_closes_the_long_before_it_fills(
+    changes: dict[str, Any], rule: str, expected: int, target: bool
+) -> None:
+    desk = make_desk()
+    entry = desk.hold("EURUSD", Side.BUY, "100000", "1.10")
+    if target:
+        desk.say(
+            m.OrderAccepted,
+            client_order_id="target",
+            order_id=entry.order_id,
+            account="alpha",
+            instrument="EURUSD",
+            side=Side.SELL,
+            quantity=Decimal(100000),
+            order_type=OrderType.LIMIT,
+            price=Decimal("1.10"),
+            reduce_only=True,
+            role="take_profit",
+        )
+    said = propose(desk, "400000", limit_price="1.10", **changes)
+    assert quantity(said) == Decimal(expected)
+    assert outcome(said, rule) == "reduce"
+
+
+@pytest.mark.parametrize(("changes", "rule", "expected"), ALONE)
+def test_a_second_short_finds_no_room_beside_the_first_that_works(
+    changes: dict[str, Any], rule: str, expected: int
+) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "100000", "1.10")
+    first = make_order("EURUSD", Side.SELL, str(expected), make_quote("1.10"), order_id="first")
+    desk.approve(m.OrderSized, first)
+    said = propose(desk, "1", limit_price="1.10", **changes)
+    assert isinstance(said, m.OrderDenied)
+    assert said.reason == rule
 
 
 def test_a_limit_that_leaves_exactly_the_smallest_order_passes() -> None:

@@ -119,7 +119,36 @@ def test_what_is_held_here_uses_margin_too() -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "100000", "1", stop="1")
     assert quantity(ask(desk)) == 60000
-    assert quantity(ask(desk, side=Side.SELL)) == 260000
+    assert quantity(ask(desk, side=Side.SELL)) == 160000  # as without it: it may be closed before
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured"),
+    [("99999", "1.666667"), ("100000", "1.666667"), ("100001", "1.666653")],
+)
+def test_the_level_is_at_most_that_of_what_is_on_the_other_side(asked: str, measured: str) -> None:
+    desk = make_desk()
+    desk.hold("SPY", Side.BUY, "400", "100")  # 10,000 of margin
+    desk.hold("EURUSD", Side.BUY, "100000", "1")  # 50,000
+    [said] = make_agent(desk).handle(desk.propose("EURUSD", Side.SELL, asked))
+    assert isinstance(said, m.OrderSized)
+    assert margin_check(said).measured == Decimal(measured)
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "expected"),
+    [("159999", "warn", 159999), ("160000", "warn", 160000), ("160001", "reduce", 160000)],
+)
+def test_where_the_other_side_is_below_critical_an_order_keeps_the_level_by_itself(
+    asked: str, outcome: str, expected: int
+) -> None:
+    desk = make_desk()
+    desk.hold("EURUSD", Side.BUY, "170000", "1")
+    [said] = make_agent(desk).handle(desk.propose("EURUSD", Side.SELL, asked))
+    assert isinstance(said, m.OrderSized)
+    check = margin_check(said)
+    assert (check.outcome, check.measured) == (outcome, Decimal("1.176471"))  # 100,000 / 85,000
+    assert said.order.quantity == expected
 
 
 def test_no_room_is_a_refusal_by_the_level() -> None:
@@ -137,11 +166,17 @@ def test_room_for_exactly_the_smallest_order_passes() -> None:
     assert quantity(ask(desk)) == 1
 
 
-def test_closing_passes_whatever_the_level() -> None:
+def test_below_critical_only_what_is_reduce_only_closes() -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "50000", "1", stop="1")
     desk.hold("GBPUSD", Side.BUY, "400000", "1", stop="1")
-    assert quantity(ask(desk, side=Side.SELL)) == 50000
+    agent = make_agent(desk)
+    [said] = agent.handle(desk.propose("EURUSD", Side.SELL, "50000"))
+    assert isinstance(said, m.OrderDenied)
+    assert (said.reason, said.measured) == ("margin_level", Decimal("0.444444"))  # 100,000 / (200,000 + 25,000)
+    [said] = agent.handle(desk.propose("EURUSD", Side.SELL, "50000", reduce_only=True))
+    assert isinstance(said, m.OrderSized)
+    assert said.order.quantity == 50000
 
 
 @pytest.mark.parametrize(

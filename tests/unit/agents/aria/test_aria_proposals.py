@@ -140,3 +140,15 @@ def test_people_may_add_to_a_position() -> None:
     desk = make_desk()
     desk.hold("EURUSD", Side.BUY, "5000", "1", stop="0.99")
     assert quantity(ask(desk, Side.BUY, "1000")) == Decimal(1000)
+
+
+@pytest.mark.parametrize(
+    ("side", "target"), [(Side.BUY, "1.0000"), (Side.BUY, "0.9999"), (Side.SELL, "1.0000"), (Side.SELL, "1.0001")]
+)
+def test_a_target_that_would_take_a_loss_is_refused(side: Side, target: str) -> None:
+    assert reason(ask(make_desk(), side, "1000", take_profit_price=Decimal(target))) == "invalid_order"
+
+
+@pytest.mark.parametrize(("side", "target"), [(Side.BUY, "1.0001"), (Side.SELL, "0.9999")])
+def test_a_target_that_would_take_a_profit_passes(side: Side, target: str) -> None:
+    assert quantity(ask(make_desk(), side, "1000", take_profit_price=Decimal(target))) == 1000

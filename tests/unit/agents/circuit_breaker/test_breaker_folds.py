@@ -209,6 +209,14 @@ def schedule_ended(quantity: str) -> m.Message:
     )  # fmt: skip
 
 
+def never_sent(gate: str = "execution", order_id: str = "order-1") -> m.Message:
+    return Desk().make(
+        m.OrderDenied, order_id=order_id, account="alpha", instrument="EURUSD", side=Side.BUY, quantity=Decimal(1000),
+        gate=gate, reason="message_rate", measured=Decimal(101), limit=Decimal(100), unit="messages", detail="",
+        checks=(), config_hash="",
+    )  # fmt: skip
+
+
 def full(trial: Trial) -> Trial:
     return msgspec.structs.replace(trial, filled=True)
 
@@ -224,12 +232,24 @@ def full(trial: Trial) -> Trial:
         (lambda: schedule_ended("0"), (full(FIRST), SECOND), (SECOND,)),
         (lambda: schedule_ended("100"), (full(FIRST), SECOND), (full(FIRST), SECOND)),
         (lambda: accepted("order-1"), (FIRST, SECOND), (FIRST, SECOND)),
+        (never_sent, (FIRST, SECOND), (SECOND,)),
+        (never_sent, (SECOND, FIRST), (SECOND,)),
+        (never_sent, (SECOND,), (SECOND,)),
+        (never_sent, (ASKED, SECOND), (SECOND,)),
+        (never_sent, (full(FIRST), SECOND, FIRST, ASKED), (full(FIRST), SECOND, FIRST)),
+        (lambda: never_sent("compliance"), (FIRST, SECOND), (FIRST, SECOND)),
     ],
 )
 def test_a_message_about_one_order_moves_its_trial_alone(
     make: Callable[[], m.Message], before: tuple[Trial, ...], left: tuple[Trial, ...]
 ) -> None:
     assert after(make(), alpha=breaker(trials=before)) == {"alpha": breaker(trials=left)}
+
+
+def test_a_released_order_that_is_not_sent_ends_its_trials_everywhere() -> None:
+    before = {"system": breaker(), "alpha": breaker(), "venue": breaker(trials=(ASKED,)), "feed": breaker()}
+    left = breaker(trials=())
+    assert after(never_sent(), **before) == dict.fromkeys(before, left)
 
 
 def test_an_acceptance_is_a_success_of_the_venue_that_it_was_awaited_from() -> None:

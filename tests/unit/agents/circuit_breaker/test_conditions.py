@@ -209,6 +209,15 @@ def test_a_feed_s_end_of_staleness_closes_without_a_trial() -> None:
     assert hall.status(FEED) is Status.CLOSED
 
 
+def test_a_stale_feed_is_measured_against_the_silence_that_is_allowed() -> None:
+    hall = Hall()
+    [opened] = hall.say(
+        m.FeedStale, instrument="EURUSD", last_ns=hall.desk.now_ns - 7 * 10**9, stale_after_ns=5 * 10**9
+    )
+    assert isinstance(opened, m.BreakerOpened)
+    assert (opened.measured, opened.limit, opened.unit) == (Decimal(7), Decimal(5), "seconds")
+
+
 def test_the_end_of_what_never_was_changes_nothing() -> None:
     hall = Hall()
     before = hall.agent.state

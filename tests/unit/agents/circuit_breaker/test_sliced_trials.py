@@ -1,4 +1,4 @@
-"""A test order that goes out in slices is tried out by what its slices do."""
+"""A test order that goes out in slices is tried out by what they do; one that is never sent is tried out by nothing."""
 
 from __future__ import annotations
 
@@ -69,3 +69,29 @@ def test_another_schedule_ends_no_trial() -> None:
     hall.released[0] = msgspec.structs.replace(hall.released[0], order_id="another")
     end(hall, "0")
     assert len(hall.breaker(ALPHA).trials) == 1
+
+
+def test_a_test_order_that_execution_refuses_makes_room_for_the_next() -> None:
+    hall = on_trial()
+    assert reason(hall.order()) == "released"
+    assert reason(hall.order()) == "breaker_half_open"
+    refused = hall.released[1]
+    hall.say(
+        m.OrderDenied,
+        order_id=refused.order_id,
+        account=refused.account,
+        instrument=refused.instrument,
+        side=refused.side,
+        quantity=refused.quantity,
+        gate="execution",
+        reason="message_rate",
+        measured=Decimal(101),
+        limit=Decimal(100),
+        unit="messages",
+        detail="",
+        checks=(),
+        config_hash="",
+    )
+    assert [trial.order_id for trial in hall.breaker(ALPHA).trials] == [hall.released[0].order_id]
+    assert reason(hall.order()) == "released"
+    assert reason(hall.order()) == "breaker_half_open"

@@ -15,7 +15,7 @@ from tmt.agents.compliance.detectors import Suspicion
 from tmt.agents.compliance.surveillance import Surveillance, look, remember
 from tmt.agents.compliance.surveillance_config import SurveillanceConfig
 from tmt.domain.money import ZERO, divide
-from tmt.domain.order import Order, OrderType, Side, TimeInForce
+from tmt.domain.order import Order, OrderType, Quote, Side, TimeInForce
 from tmt.domain.session import NANOSECONDS_PER_SECOND
 
 CONFIG: SurveillanceConfig = default_config(ComplianceConfig, "compliance").surveillance
@@ -124,8 +124,9 @@ class Flow:
         return self._event(m.OrderReplaced, id_, quantity=Decimal(1000), limit_price=limit)
 
     def fill(
-        self, id_: str, price: str, quantity: str | None = None, *, remaining: str = "0", taker: bool = True
-    ) -> str:
+        self, id_: str, price: str, quantity: str | None = None, *, remaining: str = "0", taker: bool = True,
+        quote: Quote | None = None,
+    ) -> str:  # fmt: skip
         """Fill an order; the message's id."""
         order = self._orders[id_]
         self._count += 1
@@ -142,7 +143,7 @@ class Flow:
             role="entry",
             liquidity="taker" if taker else "maker",
             slippage=ZERO,
-            quote=order.quote,
+            quote=order.quote if quote is None else quote,
             setup=order.setup,
             strategy=order.strategy,
         )

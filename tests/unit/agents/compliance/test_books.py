@@ -160,11 +160,12 @@ def test_every_kind_says_its_unit_and_whether_its_limit_is_a_lower_bound() -> No
     assert {kind for kind, unit in units.items() if unit == "ratio"} == {Leverage, PositionSizeMax}
     assert {kind for kind, unit in units.items() if unit == "units"} == {NoHedging, SelfCrossing}
     assert (units[OrderNotionalMax], units[OrderQuantityMax]) == ("USD", "lots")
-    assert list(units.values()).count("count") == len(BREACHED) - 11
+    assert list(units.values()).count("count") == len(BREACHED) - 12
     lower = {
         kind for kind, denial in denials.items() if isinstance(denial, m.OrderDenied) and denial.checks[-1].at_least
     }
-    assert lower == {MandatoryStop, Sessions, PermittedPersons}
+    assert units[MinimumHold] == "seconds"
+    assert lower == {MandatoryStop, Sessions, PermittedPersons, MinimumHold}
 
 
 DETAILS = {

@@ -80,12 +80,12 @@ GEAR = Leverage(id="gear", hard=True, equity_ratio_max=Decimal(50))
 @pytest.mark.parametrize(
     ("held", "worked", "side", "size"),
     [
-        ((BUY, "2000"), (SELL, "5000"), BUY, "0.033"),  # 3,000 long or 3,000 short
-        ((BUY, "2000"), (SELL, "6000"), BUY, "0.044"),
-        ((BUY, "2000"), (SELL, "4000"), BUY, "0.033"),
+        ((BUY, "2000"), (SELL, "3000"), BUY, "0.033"),  # 3,000 long, or 3,000 short once the position is closed
+        ((BUY, "2000"), (SELL, "4000"), BUY, "0.044"),
+        ((BUY, "2000"), (SELL, "2000"), BUY, "0.033"),
         ((SELL, "2000"), (SELL, "6000"), BUY, "0.088"),
-        ((SELL, "2000"), (BUY, "6000"), BUY, "0.055"),
-        ((BUY, "2000"), (SELL, "6000"), SELL, "0.055"),
+        ((SELL, "2000"), (BUY, "6000"), BUY, "0.077"),
+        ((BUY, "2000"), (SELL, "6000"), SELL, "0.077"),
         ((SELL, "2000"), (SELL, "6000"), SELL, "0.099"),
     ],
 )

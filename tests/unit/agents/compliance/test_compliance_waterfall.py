@@ -151,7 +151,7 @@ def test_the_waterfall_of_an_order_that_keeps_every_rule(hard: bool, config: Com
         ("drift", "0.001", "0.04", "fraction", "pass", False),
         ("cross", "0", "0", "units", "pass", False),
         ("hedge", "0", "0", "units", "pass", False),
-        ("hold", "0", "0", "count", "pass", False),
+        ("hold", "0", "0", "seconds", "pass", True),
         ("who", "1", "1", "count", "pass", True),
         ("rate", "1", "6", "count", "pass", False),
         ("lots", "20", "30", "lots", "pass", False),
@@ -191,21 +191,21 @@ def test_the_waterfall_of_an_order_that_breaks_every_soft_rule_in_lenient_mode()
         ("drift", "0.001", "0.00001", "fraction", "warn", False),
         ("cross", "3000", "0", "units", "warn", False),
         ("hedge", "10000", "0", "units", "warn", False),
-        ("hold", "1", "0", "count", "warn", False),
+        ("hold", "0", "3600", "seconds", "warn", True),
         ("who", "0", "1", "count", "warn", True),
         ("rate", "1", "1", "count", "pass", False),
         ("lots", "20", "1", "lots", "warn", False),
         ("value", "21960", "1", "USD", "warn", False),
         ("many", "2", "1", "count", "warn", False),
-        ("risk", "0.19764", "0.00001", "fraction", "warn", False),  # 18,000 open, and lose 1.0980 each
-        ("size", "0.198198", "0.00001", "ratio", "warn", False),
-        ("gear", "0.323198", "0.00001", "ratio", "warn", False),
-        ("day", "0.199933", "0.00001", "fraction", "warn", False),  # 19,764, 100, 62.3, 25, and 42
-        ("fall", "0.199933", "0.00001", "fraction", "warn", False),
-        ("wide-day", "0.199933", "1", "fraction", "pass", False),
-        ("wide-fall", "0.199933", "1", "fraction", "pass", False),
-        ("wide-risk", "0.19764", "1", "fraction", "pass", False),
-        ("wide-gear", "0.323198", "9", "ratio", "pass", False),
+        ("risk", "0.2196", "0.00001", "fraction", "warn", False),  # 20,000 lose 1.0980 each
+        ("size", "0.275275", "0.00001", "ratio", "warn", False),
+        ("gear", "0.400275", "0.00001", "ratio", "warn", False),
+        ("day", "0.221893", "0.00001", "fraction", "warn", False),  # 21,960, 100, 62.3, 25, and 42
+        ("fall", "0.221893", "0.00001", "fraction", "warn", False),
+        ("wide-day", "0.221893", "1", "fraction", "pass", False),
+        ("wide-fall", "0.221893", "1", "fraction", "pass", False),
+        ("wide-risk", "0.2196", "1", "fraction", "pass", False),
+        ("wide-gear", "0.400275", "9", "ratio", "pass", False),
     ]
 
 

@@ -233,12 +233,12 @@ def test_both_sides_risk_the_way_to_their_stop(side: Side, quantity: str, stop: 
     assert at_risk(with_room(), str(int(quantity) + 1000), side=side, stop=stop) == "fall"
 
 
-def test_what_only_closes_a_position_risks_nothing() -> None:
+def test_an_order_against_a_position_risks_all_of_itself() -> None:
     court = with_room()
     court.desk.hold("EURUSD", BUY, "100000", "1.1000", stop="1.1000")
     court.desk.mark("EURUSD", "1.1000")
-    assert at_risk(court, "200000", side=SELL, stop="1.1099") == "approved"  # half of it opens: 990
-    assert at_risk(court, "203000", side=SELL, stop="1.1099") == "fall"
+    assert at_risk(court, "100000", side=SELL, stop="1.1099") == "approved"  # 990: the long may be gone by then
+    assert at_risk(court, "103000", side=SELL, stop="1.1099") == "fall"
 
 
 def test_a_hard_floor_holds_in_lenient_mode() -> None:

@@ -349,3 +349,15 @@ def test_offers_cross_either_way_around(first: bool, second: bool, crosses: bool
     assert ask.crosses(bid) is crosses
     assert not bid.crosses(msgspec.structs.replace(ask, price=Decimal("1.11")))
     assert not bid.crosses(bid)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "crosses"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_an_offer_at_any_price_crosses_whatever_rests_on_the_other_side(
+    first: bool, second: bool, crosses: bool
+) -> None:
+    any_bid, ask = Offer(BUY, None, first), Offer(SELL, Decimal("9.99"), second)
+    assert any_bid.crosses(ask) is crosses
+    assert ask.crosses(any_bid) is crosses
+    assert not any_bid.crosses(Offer(BUY, Decimal("1.10"), rests=True))

@@ -132,12 +132,12 @@ def test_leverage_adds_up_all_instruments(quantity: str, expected: str) -> None:
     assert reason(court.buy(quantity, quote=make_quote("1.1"))) == expected
 
 
-def test_leverage_does_not_net_instruments_but_nets_within_one() -> None:
+def test_leverage_is_of_the_larger_side_and_nets_no_order_against_a_position() -> None:
     court = Court(book_with(Leverage(id="gear", hard=True, equity_ratio_max=Decimal("0.55"))))
     court.desk.hold("EURUSD", Side.SELL, "50000", "1.1", stop="1.12")
     court.desk.mark("EURUSD", "1.1", "1.1")
-    assert reason(court.buy("100000", quote=make_quote("1.1"))) == "approved"
-    assert reason(court.buy("101000", quote=make_quote("1.1"))) == "gear"
+    assert reason(court.buy("50000", quote=make_quote("1.1"))) == "approved"
+    assert reason(court.buy("51000", quote=make_quote("1.1"))) == "gear"
 
 
 @pytest.mark.parametrize(

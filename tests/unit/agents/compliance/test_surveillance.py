@@ -98,6 +98,16 @@ def test_two_orders_that_only_take_cannot_meet_and_one_that_rests_can() -> None:
     assert flow.found() == ["self_crossing"]
 
 
+@pytest.mark.parametrize(("ask", "found"), [("1.10049", []), ("1.10050", ["self_crossing"])])
+def test_a_slice_valued_long_ago_meets_what_rests_where_it_fills(ask: str, found: list[str]) -> None:
+    flow = Flow()
+    flow.place(SELL, "1.10050", account="beta")
+    parents = make_quote("1.1", time_ns=START_NS)
+    sliced = flow.after(60).place(BUY, "1.1", kind=MARKET, quote=parents, parent_id="parent")
+    flow.fill(sliced, ask, quote=make_quote("1.1", ask))
+    assert flow.found() == found
+
+
 @pytest.mark.parametrize("kind", [STOP, STOP_LIMIT])
 def test_a_stop_meets_nobody_until_it_wakes(kind: OrderType) -> None:
     flow = Flow()

@@ -141,7 +141,26 @@ def test_a_denial_says_how_old_the_trip_is() -> None:
     answer = after_opening(12).order("EURUSD", Side.SELL, "1000", stop_loss="1.12")
     assert isinstance(answer, m.OrderDenied)
     assert answer.detail == "a trip in EURUSD began 12 seconds ago, at least 60"
-    assert (int(answer.measured), int(answer.limit), answer.unit) == (1, 0, "count")
+    assert (int(answer.measured), int(answer.limit), answer.unit) == (12, 60, "seconds")
+    assert answer.checks[-1].at_least
+
+
+@pytest.mark.parametrize(
+    ("seconds", "side", "measured", "limit"),
+    [
+        (61, Side.SELL, 61, 60),
+        (60, Side.SELL, 60, 60),
+        (1, Side.BUY, 0, 0),
+    ],
+)
+def test_a_hold_that_is_kept_says_how_old_the_trip_is_and_nothing_when_none_counts(
+    seconds: int, side: Side, measured: int, limit: int
+) -> None:
+    stop = "1.09" if side is Side.BUY else "1.12"
+    answer = after_opening(seconds).order("EURUSD", side, "1000", stop_loss=stop)
+    assert isinstance(answer, m.ComplianceApproved)
+    [check] = [each for each in answer.checks if each.rule == "compliance.hold"]
+    assert (int(check.measured), int(check.limit), check.unit, check.at_least) == (measured, limit, "seconds", True)
 
 
 @pytest.mark.parametrize("seconds", [0, 86_401])

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from tests.unit.agents.compliance.flows import BUY, CONFIG, SELL, Flow
-from tests.unit.agents.desk import START_NS
+from tests.unit.agents.desk import START_NS, make_quote
 from tmt import messages as m
 from tmt.agents.compliance.detectors import FillTrace, OrderTrace
 from tmt.agents.compliance.surveillance import remember
 from tmt.domain.money import ZERO
-from tmt.domain.order import OrderType, TimeInForce
+from tmt.domain.order import OrderType, Side, TimeInForce
 
 SECOND_NS = 10**9
 PRICE = Decimal("1.1")
@@ -57,6 +57,7 @@ def test_a_submitted_order(
         ended_ns=None,
         filled=ZERO,
         withdrawn=False,
+        at_market=kind in (OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP),
     )
 
 
@@ -86,9 +87,46 @@ def test_an_exit_of_a_bracket(role: str, price: Decimal | None, resting: bool) -
             resting=resting,
             opens=False,
             since_ns=START_NS + 2 * SECOND_NS,
+            at_market=not resting,
         )
     }
     assert flow.memory.fills == ()
+
+
+@pytest.mark.parametrize(
+    ("side", "fills", "prices"),
+    [
+        (BUY, [("1.20", "1.21"), ("1.18", "1.19"), ("1.21", "1.22")], ["1.21", "1.21", "1.22"]),
+        (BUY, [("1.00", "1.01"), ("1.00", "1.01"), ("1.00", "1.02")], ["1.01", "1.01", "1.02"]),
+        (SELL, [("1.20", "1.21"), ("1.21", "1.22"), ("1.19", "1.25")], ["1.20", "1.20", "1.19"]),
+        (SELL, [("1.00", "1.01"), ("0.99", "1.02"), ("1.01", "1.02")], ["1.00", "0.99", "0.99"]),
+    ],
+)
+def test_at_the_market_an_order_counts_at_the_worst_quote_that_it_has_taken(
+    side: Side, fills: list[tuple[str, str]], prices: list[str]
+) -> None:
+    flow = Flow()
+    id_ = flow.place(side, "1.1", "900", kind=OrderType.MARKET)
+    for number, ((bid, ask), price) in enumerate(zip(fills, prices, strict=True)):
+        flow.fill(id_, "1.3", "300", remaining=str(600 - 300 * number), quote=make_quote(bid, ask))
+        trace = flow.memory.orders[id_]
+        assert (trace.price, trace.filled) == (Decimal(price), Decimal(300 * (number + 1)))
+        assert (trace.ended_ns is None) is (number < 2)
+
+
+@pytest.mark.parametrize("time_in_force", [DAY, IOC])
+def test_an_order_with_a_limit_counts_at_its_limit_whatever_it_has_taken(time_in_force: TimeInForce) -> None:
+    flow = Flow()
+    id_ = flow.place(BUY, "1.1", time_in_force=time_in_force)
+    flow.fill(id_, "1.05", quote=make_quote("1.04", "1.05"))
+    assert flow.memory.orders[id_].price == Decimal("1.1")
+
+
+def test_a_stop_that_fills_counts_at_the_quote_it_takes_even_if_nobody_said_that_it_woke() -> None:
+    flow = Flow()
+    id_ = flow.place(SELL, "1.1", kind=OrderType.STOP)
+    flow.fill(id_, "1.05", "400", remaining="600", quote=make_quote("1.05", "1.06"))
+    assert flow.memory.orders[id_].price == Decimal("1.05")
 
 
 @pytest.mark.parametrize("role", ["entry", "close", ""])

@@ -99,28 +99,24 @@ def test_notionals_are_added_where_the_loss_had_no_stop() -> None:
     assert left(floor) == 8000  # 9,000 USD are left, 1.1 each
 
 
-def test_nothing_is_left_where_more_than_all_is_staked_but_what_closes(floor: Floor) -> None:
+def test_nothing_is_left_where_more_than_all_is_staked(floor: Floor) -> None:
     floor.desk.hold("GBPUSD", Side.BUY, "20000", "1.2500", stop="1.2400")
     assert reason(floor.buy("1000")) == "below_minimum_quantity"
-    floor.desk.hold("EURUSD", Side.SELL, "20000", "1.1000", stop="1.1100")
-    floor.desk.portfolio.state.working.clear()
-    assert left(floor, "30000") == 20000
 
 
-def test_a_position_that_the_order_closes_stakes_nothing(floor: Floor) -> None:
+def test_a_position_against_the_order_is_staked_too(floor: Floor) -> None:
     floor.desk.hold("EURUSD", Side.SELL, "10000", "1.1000", stop="1.1100")
-    assert left(floor) == 25000
+    assert left(floor) == 5000
 
 
-def test_an_order_under_way_counts_with_what_it_would_open(floor: Floor) -> None:
+def test_an_order_under_way_counts_whole(floor: Floor) -> None:
     floor.desk.hold("GBPUSD", Side.BUY, "10000", "1.2500", stop="1.2500")
-    floor.desk.approve(m.OrderReleased, other("14000", side=Side.SELL, stop_loss="1.2600"))
+    floor.desk.approve(m.OrderReleased, other("4000", side=Side.SELL, stop_loss="1.2600"))
     assert left(floor) == 11000
 
 
-def test_an_order_that_only_closes_stakes_nothing(floor: Floor) -> None:
+def test_an_order_that_only_reduces_stakes_nothing(floor: Floor) -> None:
     floor.desk.hold("GBPUSD", Side.BUY, "10000", "1.2500", stop="1.2500")
-    floor.desk.approve(m.OrderReleased, other("9000", side=Side.SELL))
     floor.desk.approve(m.OrderReleased, other("12000", "EURUSD", reduce_only=True))
     assert left(floor) == 15000
 

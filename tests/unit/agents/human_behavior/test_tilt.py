@@ -323,13 +323,13 @@ def test_winners_that_were_closed_at_once_count_as_a_nanosecond() -> None:
     assert check_of(answer, "disposition").measured == 2 * 10**9
 
 
-def test_the_part_that_closes_is_not_cut() -> None:
+def test_an_order_against_a_position_is_cut_whole() -> None:
     floor = habitual(900, 900)
     floor.desk.hold("EURUSD", Side.SELL, "6000", "1.1")
     floor.desk.mark("EURUSD", "1.0999", "1.1000")
     answer = floor.buy("10000")
     assert isinstance(answer, m.BehaviourApproved)
-    assert answer.order.quantity == 8000
+    assert answer.order.quantity == 5000
 
 
 @pytest.mark.parametrize(("quantity", "ratio", "outcome"), [("7000", "1.4", "pass"), ("8000", "1.6", "reduce")])
@@ -338,14 +338,13 @@ def test_the_size_after_a_loss_is_shown_as_a_ratio(floor: Floor, quantity: str, 
     assert shown(check_of(floor.buy(quantity), "size_after_loss")) == (ratio, "1.5", "ratio", outcome, False)
 
 
-@pytest.mark.parametrize(("quantity", "left"), [("20000", 20000), ("30000", 21000)])
-def test_after_a_loss_a_reversal_may_close_all_of_a_position(floor: Floor, quantity: str, left: int) -> None:
-    floor.desk.hold("EURUSD", Side.SELL, "20000", "1.1")
+def test_after_a_loss_a_reversal_is_judged_whole(floor: Floor) -> None:
+    floor.desk.hold("EURUSD", Side.SELL, "20000", "1.1", stop="1.1")
     floor.desk.mark("EURUSD", "1.0999", "1.1000")
     floor.close("-10", risk="10")
-    answer = floor.buy(quantity)
+    answer = floor.buy("20000")
     assert isinstance(answer, m.BehaviourApproved)
-    assert answer.order.quantity == left  # 20,000 close; 10 USD at 0.0100 a unit are 1,000 units, one and a half
+    assert answer.order.quantity == 1000  # one and a half times 10 USD, at 0.0100 a unit, in whole lots
 
 
 def test_a_stop_at_the_entry_risks_nothing_and_passes(floor: Floor) -> None:
