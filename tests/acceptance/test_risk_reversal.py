@@ -24,7 +24,7 @@ def test_a_resting_order_against_a_position_keeps_every_limit_when_the_position_
     released = day.released(asked).order.quantity
     assert released * Decimal("1.10110") <= 2 * day.equity()
     check = day.check(asked, "aria.instrument_exposure")
-    assert (check.outcome, check.limit) == ("reduce", 2)
+    assert (check.outcome, check.limit) == ("reduce", Decimal(2))
     assert (
         check.measured > 3
     )  # risk_per_trade leaves what would be worth more than three times the equity, all of it short

@@ -19,7 +19,7 @@ from tmt.agents.execution.halting import (
 )
 from tmt.agents.execution.rate import counted, paced, refused_change
 from tmt.agents.execution.slicing import arrival_price, ended_by, evolve_slicing, schedule_ended, slice_order
-from tmt.agents.execution.stops import is_dearer, moved_stops, moves_away
+from tmt.agents.execution.stops import is_dearer, moved_stops, moves_away, protects
 from tmt.agents.verdict import Deny, denied
 from tmt.domain.identity import derive_id
 from tmt.domain.order import Order
@@ -171,10 +171,7 @@ class ExecutionAgent:
                 assert isinstance(message, OrderReleased)
                 return [denied(message, self.name, message.order, deny, self._config_hash)]
             case Cancel(client_order_ids=ids, reason=reason):
-                return [
-                    CancelSubmitted.caused_by(message, self.name, id_, client_order_id=id_, reason=reason)
-                    for id_ in ids
-                ]
+                return [self._person_cancels(message, id_, reason) for id_ in ids]
             case Replace() as replace:
                 return [self._replace(message, replace)]
             case Illegal(detail=detail):
@@ -189,6 +186,15 @@ class ExecutionAgent:
             return refused_change(asked, message, "stop_moves_away", orders)
         if is_dearer(asked, orders.get(id_)):
             return refused_change(asked, message, "dearer_than_released", orders)
+        return asked
+
+    def _person_cancels(self, message: Message, id_: str, reason: str) -> Message:
+        asked, orders = (
+            CancelSubmitted.caused_by(message, self.name, id_, client_order_id=id_, reason=reason),
+            self.state.orders,
+        )
+        if protects(id_, orders.get(id_), self._portfolio):
+            return refused_change(asked, message, "stop_moves_away", orders)
         return asked
 
     def _cancel(self, message: Message, entries: tuple[str, ...], reason: str) -> list[Message]:

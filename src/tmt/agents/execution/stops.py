@@ -1,4 +1,4 @@
-"""What a replacement may not do: move a protective stop away from the market, or make an order dearer than released."""
+"""What a change may not do: take a protective stop away or move it away, or make an order dearer than released."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ def moved_stops(raised: ExitRaised, portfolio: Portfolio, source: str) -> list[R
         for stop in portfolio.exits(raised.account, raised.instrument)
         if stop.role == "stop_loss" and stop.side is raised.side and is_nearer(wanted, stop.price, stop.side.sign)
     ]
+
+
+def protects(client_order_id: str, order: TrackedOrder | None, portfolio: Portfolio) -> bool:
+    """Whether an order at the venue is the protective stop of a position; `order` is what execution knows of it."""
+    return order is not None and any(
+        stop.client_order_id == client_order_id and stop.role == "stop_loss"
+        for stop in portfolio.exits(order.account, order.instrument)
+    )
 
 
 def moves_away(asked: ReplaceSubmitted, order: TrackedOrder | None, portfolio: Portfolio) -> bool:

@@ -13,7 +13,9 @@ from tmt.agents.execution import ExecutionState
 from tmt.domain.money import decode_hook
 from tmt.domain.order import OrderState, OrderType, Quote, Side
 from tmt.messages import (
+    CancelOrder,
     CancelRejected,
+    CancelSubmitted,
     ExitRaised,
     InvariantBroken,
     Message,
@@ -114,6 +116,18 @@ def test_nobody_moves_a_protective_stop_away(wanted: str | None, goes: bool) -> 
     else:
         assert isinstance(answer, CancelRejected)
         assert (answer.reason, answer.source, answer.client_order_id) == ("stop_moves_away", "execution", stop)
+
+
+def test_nobody_takes_a_protective_stop_away_and_its_target_may_go() -> None:
+    desk, stop = protected()
+    (answer,) = desk.deliver([CancelOrder.root("p", NOW_NS, client_order_id=stop, person="p")])
+    assert isinstance(answer, CancelRejected)
+    assert (answer.reason, answer.source, answer.client_order_id) == ("stop_moves_away", "execution", stop)
+    [target] = [id_ for id_ in desk.agent.state.orders if id_ != stop]
+    for id_ in (target, "unknown"):
+        (asked,) = desk.deliver([CancelOrder.root("p", NOW_NS, id_, client_order_id=id_, person="p")])
+        assert isinstance(asked, CancelSubmitted)
+        assert (asked.client_order_id, asked.reason) == (id_, "person")
 
 
 @pytest.mark.parametrize(("quantity", "wanted", "goes"), [("9", None, False), ("9", "96", False), ("10", "96", True)])
