@@ -115,7 +115,7 @@ COMMANDS: Final = (
     ),
     Command(
         ("why",),
-        "Show how a signal, order, fill or denial came about, from the bar to the closed position.",
+        "Show how a signal, order, fill, denial or any other event came about, and what followed.",
         "tmt.cli.ask:why",
         ("tmt why 3fa9", "tmt why 3fa9 --json"),
         "ID may be the beginning of one. Without --book, every book is searched, the one in use first.",

@@ -269,6 +269,41 @@ def test_a_stop_tells_who_why_how_far_and_what_followed(tmp_path: Path) -> None:
     assert "1 orders cancelled" in text
 
 
+def test_what_followed_goes_on_in_the_trails_that_began(tmp_path: Path) -> None:
+    story = Suspending()
+    learnt = story.tell(
+        m.StatisticsUpdated.caused_by(
+            story.end,
+            "improvement",
+            setup="spring_test",
+            instrument="EURUSD",
+            trades=1,
+            win_rate=Decimal(0),
+            expectancy_r=Decimal(-1),
+            expectancy_r_low=Decimal(-2),
+            expectancy_r_high=Decimal(0),
+            profit_factor=None,
+        )
+    )
+    trail = why(story.write(tmp_path), story.exit.message_id)
+    assert [each.message_id for each in trail.led_to] == [
+        story.suspended.message_id,
+        story.opened.message_id,
+        story.leaving.message_id,
+        learnt.message_id,
+    ]
+
+
+def test_an_exit_of_another_agent_at_the_same_moment_is_not_the_suspensions(tmp_path: Path) -> None:
+    story = Suspending()
+    for source, account in (("aria", "alpha"), ("compliance", "beta")):
+        fields = {name: getattr(story.leaving, name) for name in m.ExitRaised.__struct_fields__[6:]}
+        fields["account"] = account
+        story.tell(m.ExitRaised.caused_by(story.exit, source, f"{source} {account}", **fields))
+    trail = why(story.write(tmp_path), story.suspended.message_id)
+    assert [each.message_id for each in trail.led_to] == [story.opened.message_id, story.leaving.message_id]
+
+
 def test_what_followed_is_bounded_and_the_rest_counted(tmp_path: Path) -> None:
     story = Suspending()
     stop = story.stop(positions=LED_TO_MAX)
