@@ -162,15 +162,24 @@ def test_staging_max_position_size_bounds_a_position_in_money(tmp_path: Path) ->
     assert (check["measured"], check["limit"], check["outcome"]) == ("100000.000000", "50500.000000", "reduce")
 
 
-def test_staging_risk_limit_percent_bounds_the_risk_of_an_order(tmp_path: Path) -> None:
-    days = Days(tmp_path, enters, "STAGING_RISK_LIMIT_PERCENT", "1.5", "aria.risk_multiplier=2")
+@pytest.mark.parametrize(
+    ("percent", "multiplier", "quantities", "measured", "limit"),
+    [
+        ("1.5", "2", ("180000", "150000"), "0.018000", "0.015000"),
+        ("0.5", "1", ("100000", "50000"), "0.010000", "0.005000"),
+    ],
+)
+def test_staging_risk_limit_percent_bounds_the_risk_of_an_order(
+    tmp_path: Path, percent: str, multiplier: str, quantities: tuple[str, str], measured: str, limit: str
+) -> None:
+    days = Days(tmp_path, enters, "STAGING_RISK_LIMIT_PERCENT", percent, f"aria.risk_multiplier={multiplier}")
     plain, flagged = days.first_difference()
     assert plain["type"] == flagged["type"] == "OrderSized"
-    assert (plain["order"]["quantity"], flagged["order"]["quantity"]) == ("180000", "150000")
+    assert (plain["order"]["quantity"], flagged["order"]["quantity"]) == quantities
     changed = set(differences(plain, flagged))
     assert {each for each in changed if not each.startswith("checks.")} == {"order.quantity"}
     [check] = [check for check in flagged["checks"] if check["rule"] == "aria.risk_per_trade"]
-    assert (check["measured"], check["limit"], check["outcome"]) == ("0.018000", "0.015000", "reduce")
+    assert (check["measured"], check["limit"], check["outcome"]) == (measured, limit, "reduce")
 
 
 def washes(day: TradingDay) -> None:

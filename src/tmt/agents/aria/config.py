@@ -226,10 +226,6 @@ class AriaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for name in ("risk_fraction", "drawdown_restore_fraction", "risk_fraction_max", "heat_fraction_max"):
             fraction(name, getattr(self, name))
             positive(name, getattr(self, name))
-        if self.risk_fraction > self.risk_fraction_max:
-            raise ValueError(
-                f"risk_fraction must be at most risk_fraction_max {self.risk_fraction_max}, was {self.risk_fraction}"
-            )
         for name in ("risk_multiplier", "position_notional_max"):
             positive(name, getattr(self, name))
         for name in ("instrument_exposure_ratio_max", "currency_exposure_ratio_max", "gross_exposure_ratio_max"):

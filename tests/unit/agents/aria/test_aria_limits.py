@@ -397,7 +397,6 @@ def test_too_little_risk_for_one_lot_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("risk_fraction", "0.0201"),
         ("risk_fraction", "0"),
         ("risk_fraction_max", "1.01"),
         ("heat_fraction_max", "0"),
