@@ -384,6 +384,9 @@ class DrivenDesk:
         ):
             dearer = wanted is not None and judged is not None and (wanted - judged) * released.side.sign > ZERO
             assert released.reduce_only or not dearer, "a replace made an entry dearer than its gates judged"
+            own_stop = released.stop_loss_price
+            behind = wanted and own_stop and (wanted - own_stop) * released.side.sign <= ZERO
+            assert not behind, "a replace put an entry behind its own stop"
 
     def _ended_once(self) -> None:
         for order_id in self._stages:

@@ -19,7 +19,7 @@ from tmt.agents.execution.halting import (
 )
 from tmt.agents.execution.rate import counted, paced, refused_change
 from tmt.agents.execution.slicing import arrival_price, ended_by, evolve_slicing, schedule_ended, slice_order
-from tmt.agents.execution.stops import is_dearer, moved_stops, moves_away, protects
+from tmt.agents.execution.stops import is_behind_stop, is_dearer, moved_stops, moves_away, protects
 from tmt.agents.verdict import Deny, denied
 from tmt.domain.identity import derive_id
 from tmt.domain.order import Order
@@ -186,6 +186,8 @@ class ExecutionAgent:
             return refused_change(asked, message, "stop_moves_away", orders)
         if is_dearer(asked, orders.get(id_)):
             return refused_change(asked, message, "dearer_than_released", orders)
+        if is_behind_stop(asked, orders.get(id_)):
+            return refused_change(asked, message, "stop_not_protective", orders)
         return asked
 
     def _person_cancels(self, message: Message, id_: str, reason: str) -> Message:

@@ -209,6 +209,7 @@ def _submitted(state: ExecutionState, message: OrderSubmitted, config: Execution
         strategy=order.strategy,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        stop_loss_price=order.stop_loss_price,
     )
     exits = state.exits
     if exit_ids:

@@ -1,4 +1,4 @@
-"""What a change may not do: take a protective stop away or move it away, or make an order dearer than released."""
+"""What a change may not do: take a protective stop away or move it, make an entry dearer, or put it behind its stop."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ def is_dearer(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
         wanted is not None and released is not None and (wanted - released) * order.side.sign > 0
         for wanted, released in pairs
     )
+
+
+def is_behind_stop(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
+    """Whether a replace would let an order fill where its own protective stop protects nothing."""
+    if order is None or order.stop_loss_price is None:
+        return False
+    stop, sign = order.stop_loss_price, order.side.sign
+    return any(price is not None and (price - stop) * sign <= 0 for price in (asked.limit_price, asked.stop_price))
 
 
 def is_nearer(price: Decimal, than: Decimal, sign: int) -> bool:

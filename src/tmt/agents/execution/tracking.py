@@ -14,6 +14,7 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         strategy: whose it is; empty for an exit of a bracket.
         limit_price, stop_price: as released, which a replacement may better and never worsen.
+        stop_loss_price: where its bracket will protect it.
         filled: units so far.
         fill_ids: of those fills, so that none counts twice.
         exit_ids: client order ids of its bracket.
@@ -30,6 +31,7 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""
     limit_price: Exact | None = None
     stop_price: Exact | None = None
+    stop_loss_price: Exact | None = None
     state: OrderState = OrderState.SUBMITTED
     filled: Exact = ZERO
     fill_ids: tuple[str, ...] = ()

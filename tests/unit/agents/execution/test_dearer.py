@@ -1,4 +1,4 @@
-"""A replacement never lets an order that opens trade at a worse price than its gates have judged."""
+"""A replacement never lets an order that opens trade at a worse price than its gates judged, nor behind its stop."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from tmt.agents.execution.stops import is_dearer
+from tmt.agents.execution.stops import is_behind_stop, is_dearer
 from tmt.agents.execution.tracking import TrackedOrder
 from tmt.domain.order import Side
 from tmt.messages import ReplaceSubmitted
 
 
-def order(side: Side, *, reduce_only: bool = False, limit: str | None = None, stop: str | None = None) -> TrackedOrder:
+def order(
+    side: Side,
+    *,
+    reduce_only: bool = False,
+    limit: str | None = None,
+    stop: str | None = None,
+    stop_loss: str | None = None,
+) -> TrackedOrder:
     return TrackedOrder(
         order_id="order",
         account="alpha",
@@ -23,6 +30,7 @@ def order(side: Side, *, reduce_only: bool = False, limit: str | None = None, st
         exit_ids=(),
         limit_price=None if limit is None else Decimal(limit),
         stop_price=None if stop is None else Decimal(stop),
+        stop_loss_price=None if stop_loss is None else Decimal(stop_loss),
     )
 
 
@@ -71,3 +79,23 @@ def test_an_order_that_only_reduces_may_take_any_price() -> None:
 
 def test_an_order_that_is_not_known_is_the_venues_to_judge() -> None:
     assert not is_dearer(asked(limit="9"), None)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "behind"),
+    [
+        (Side.BUY, "1.0901", False),
+        (Side.BUY, "1.0900", True),
+        (Side.BUY, "1.0899", True),
+        (Side.SELL, "1.0899", False),
+        (Side.SELL, "1.0900", True),
+        (Side.SELL, "1.0901", True),
+    ],
+)
+def test_an_entry_stays_before_its_stop(side: Side, price: str, behind: bool) -> None:
+    known = order(side, limit="1.1", stop="1.1", stop_loss="1.0900")
+    assert is_behind_stop(asked(limit=price), known) is behind
+    assert is_behind_stop(asked(stop=price), known) is behind
+    assert not is_behind_stop(asked(limit=price), order(side, limit="1.1"))
+    assert not is_behind_stop(asked(limit=price), None)
+    assert not is_behind_stop(asked(), known)

@@ -71,6 +71,7 @@ def test_a_submitted_order_is_tracked_with_its_bracket() -> None:
         reduce_only=True,
         exit_ids=(stop,),
         strategy="manual",
+        stop_loss_price=Decimal(110),
         state=OrderState.SUBMITTED,
         filled=Decimal(0),
         fill_ids=(),
