@@ -106,6 +106,37 @@ LOSSES = (
 
 
 @pytest.mark.parametrize("cleanly", [None, True, False])
+def test_a_sliced_test_order_holds_its_place_until_its_schedule_has_ended_and_it_is_flat(
+    tmp_path: Path, cleanly: bool | None
+) -> None:
+    day = desk(tmp_path, *LOSSES[:-1])
+    for _ in range(3):
+        day.released(day.buys("1000", "EURUSD", stop="1.09000"))
+        day.moves(EURUSD=str(day.prices["EURUSD"][0] - Decimal("0.00050")))
+        day.released(day.closes("EURUSD"))
+        day.minutes(2)
+    assert day.breaker("account", "alpha") == "HalfOpened"
+    parent = day.buys("12000", "EURUSD", stop="1.08000", take_profit_price="1.09900", wait=20)
+    assert len(day.of(parent, m.OrderSubmitted)) == 1
+    day.quotes(EURUSD="1.09900")
+    assert day.held("EURUSD") == 0
+    if cleanly is not None:
+        day.restarts(cleanly=cleanly)
+    assert day.denial(day.buys("2000", "EURUSD", stop="1.08000")).reason == "breaker_half_open"
+    day.moves(EURUSD="1.09850")
+    day.minutes(5)
+    [end] = [each for each in day.said(m.ScheduleEnded) if each.order_id == day.released(parent).order.order_id]
+    assert (end.reason, end.filled) == ("completed", Decimal(12000))
+    assert day.held("EURUSD") > 0
+    assert day.denial(day.buys("3000", "EURUSD", stop="1.08000")).reason == "breaker_half_open"
+    day.moves(EURUSD="1.09900")
+    assert day.held("EURUSD") == 0
+    assert day.breaker("account", "alpha") == "HalfOpened"
+    day.released(day.buys("4000", "EURUSD", stop="1.08000"))
+    day.ends()
+
+
+@pytest.mark.parametrize("cleanly", [None, True, False])
 def test_a_test_order_that_is_never_sent_does_not_jam_the_breaker(tmp_path: Path, cleanly: bool | None) -> None:
     day = desk(tmp_path, *LOSSES)
     for _ in range(3):

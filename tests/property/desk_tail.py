@@ -17,30 +17,44 @@ SLACK = 1 + 1e-6
 
 
 def value_at_risk_breaches(books: Books, order: Order, config: Any) -> Iterator[str]:
-    """What an order breaks that its account may lose, unless it makes the deviation no worse."""
-    name, symbol = order.account, order.instrument
-    worths = {
-        each: float(books.stakes(name, each, order)[0])
-        for each, held in books.holdings(name)
-        if each != symbol or held * order.side.sign > 0
-    }
-    working = [each for each in books.others(order, name) if each.left]
-    common = _common(books, {*worths, *(each.order.instrument for each in working), symbol}, config)
-    count = len(common[symbol])
-    if count < config.returns_min:
+    """What an order breaks that its account may lose, unless the account would lose as much without it."""
+    name, symbol, sign = order.account, order.instrument, order.side.sign
+    held = {each: units for each, units in books.holdings(name) if each != symbol or units * sign > 0}
+    working = [
+        each.order
+        for each in books.others(order, name)
+        if each.left and (each.order.instrument != symbol or each.order.side is order.side)
+    ]
+    opposed = {each.instrument for each in working if held.get(each.instrument, 0) * each.side.sign < 0}
+    common = _common(books, {*held, *(each.instrument for each in working), symbol}, config)
+    if len(common[symbol]) < config.returns_min:
         return
-    gains = _gains(worths, common, count)
-    for each in working:
-        value = each.left * books.worth(name, each.order.instrument, price_of(each.order)) * each.order.side.sign
-        filled = _plus(gains, common[each.order.instrument], float(value))
-        gains = max(gains, filled, key=lambda outcome: _deviation(outcome, float(config.ewma_decay)))
-    value = order.quantity * books.worth(name, symbol, price_of(order)) * order.side.sign
-    after = _plus(gains, common[symbol], float(value))
-    decay = float(config.ewma_decay)
-    loss = _multiple(after, float(config.confidence), decay) * _deviation(after, decay)
+    value = order.quantity * books.worth(name, symbol, price_of(order)) * sign
     limit = float(config.value_at_risk_fraction_max * books.equity(name))
-    if loss > limit * SLACK and _deviation(after, decay) > _deviation(gains, decay) * SLACK:
-        yield f"value at risk: {loss} is more than {limit}"
+    for left_out in (set(), opposed):
+        worths = {each: float(books.stakes(name, each, order)[0]) for each in held if each not in left_out}
+        alone = _gains(worths, common, len(common[symbol]))
+        for gains in (alone, _filled(books, order, alone, common, config)):
+            before, after = _loss(gains, config), _loss(_plus(gains, common[symbol], float(value)), config)
+            if after > max(limit, before) * SLACK:
+                yield f"value at risk: {after} is more than {limit}"
+
+
+def _filled(books: Books, order: Order, gains: Gains, common: dict[str, Gains], config: Any) -> Gains:
+    """With each working order, in turn, that makes it worse."""
+    for each in books.others(order, order.account):
+        symbol, side = each.order.instrument, each.order.side
+        if not each.left or (symbol == order.instrument and side is not order.side):
+            continue
+        value = each.left * books.worth(order.account, symbol, price_of(each.order)) * side.sign
+        filled = _plus(gains, common[symbol], float(value))
+        gains = max(gains, filled, key=lambda outcome: _deviation(outcome, float(config.ewma_decay)))
+    return gains
+
+
+def _loss(gains: Gains, config: Any) -> float:
+    decay = float(config.ewma_decay)
+    return _multiple(gains, float(config.confidence), decay) * _deviation(gains, decay)
 
 
 def _common(books: Books, symbols: set[str], config: Any) -> dict[str, Gains]:

@@ -54,12 +54,11 @@ def visible_trail(who: Principal, trail: Trail) -> Trail | None:
     if others_exit and not orders:
         return None
     led_to = _seen(who, trail.led_to)
-    hidden = len(trail.led_to) - len(led_to)
     return msgspec.structs.replace(
         trail,
         causes=_seen(who, trail.causes),
         led_to=led_to,
-        led_to_count=len(led_to) if hidden else trail.led_to_count,
+        led_to_count=len(led_to),
         orders=orders,
         others=(),
         exit=None if others_exit else trail.exit,

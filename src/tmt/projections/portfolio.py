@@ -12,7 +12,7 @@ from tmt.domain import ledger
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, divide, round_half_even
-from tmt.domain.order import Quote, Side
+from tmt.domain.order import Quote
 from tmt.domain.position import Position, apply_fill
 from tmt.domain.session import day_bounds_ns
 from tmt.projections.portfolio_state import AccountState, ExitOrder, PortfolioState, RoundTrip, WorkingOrder
@@ -362,6 +362,11 @@ class Portfolio:
         exits = self.state.exits.values()
         return [each for each in exits if each.instrument == symbol and account in (None, each.account)]
 
+    def protective_exit(self, client_order_id: str) -> ExitOrder | None:
+        """The stop-loss of a bracket that works under this id at the venue, or None."""
+        found = self.state.exits.get(client_order_id)
+        return found if found is not None and found.role == "stop_loss" else None
+
     def trip(self, account: str, symbol: str) -> RoundTrip | None:
         """The round trip that is under way, or None when flat."""
         return self.state.trips.get(f"{account}/{symbol}")
@@ -369,18 +374,6 @@ class Portfolio:
     def closed_trip(self, account: str, symbol: str) -> RoundTrip | None:
         """The last round trip that ended in this instrument."""
         return self.state.closed_trips.get(f"{account}/{symbol}")
-
-    def worst_case_quantity(self, account: str, symbol: str, side: Side) -> Decimal:
-        """Signed position if every working order on `side`, and none on the other, were filled."""
-        pending = sum(
-            (
-                order.remaining * side.sign
-                for order in self.working(account)
-                if order.order.instrument == symbol and order.order.side is side and not order.order.reduce_only
-            ),
-            ZERO,
-        )
-        return self.position(account, symbol).quantity + pending
 
 
 def _fall_fraction(reference: Decimal | None, equity: Decimal | None) -> Decimal | None:

@@ -153,7 +153,6 @@ def test_a_partly_filled_order_that_is_replaced_counts_what_has_filled() -> None
     assert working.remaining == 300
     desk.event(m.OrderReplaced, quantity=Decimal(500), limit_price=None)
     assert [order.remaining for order in desk.portfolio.working("alpha")] == [100]
-    assert desk.portfolio.worst_case_quantity("alpha", "EURUSD", Side.BUY) == 500
     desk.fill(100, 0)
     assert desk.portfolio.working("alpha") == []
     assert desk.broken() == set()
@@ -173,16 +172,14 @@ def test_an_order_that_ended_works_no_longer(kind: type[m.Message]) -> None:
     desk.working(1000)
     desk.event(kind)
     assert desk.portfolio.working("alpha") == []
-    assert desk.portfolio.worst_case_quantity("alpha", "EURUSD", Side.BUY) == ZERO
 
 
 def test_a_denied_order_works_no_longer_and_a_sized_one_does() -> None:
     desk = Desk()
     sized = desk.approve(samples.make_order(), (m.OrderSized,))
-    assert desk.portfolio.worst_case_quantity("alpha", "EURUSD", Side.BUY) == 1000
-    assert desk.portfolio.worst_case_quantity("alpha", "EURUSD", Side.SELL) == ZERO
+    assert [order.remaining for order in desk.portfolio.working("alpha")] == [1000]
     desk.say(m.OrderDenied, sized, **samples.DENIED)
-    assert desk.portfolio.worst_case_quantity("alpha", "EURUSD", Side.BUY) == ZERO
+    assert desk.portfolio.working("alpha") == []
 
 
 def test_a_stop_protects_until_the_position_is_flat() -> None:

@@ -29,10 +29,9 @@ class Bet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> Decimal:
-        """Positions with the working orders that add to them filled; of working orders alone, the larger side."""
-        if self.held == ZERO:
-            return max(self.buying, self.selling, key=abs)
-        return self.held + (self.buying if self.held > ZERO else self.selling)
+        """The most that can be held either way, signed; as positions are where both are alike."""
+        long, short = self.along(1), self.along(-1)
+        return long if long > short or (long == short and self.held > ZERO) else -short
 
     @property
     def gross(self) -> Decimal:
@@ -72,12 +71,16 @@ def open_lines(portfolio: Portfolio, accounts: Iterable[Account], order_id: str 
 
 
 def without_opposite(lines: dict[tuple[str, str], Bet], order: Order) -> dict[tuple[str, str], Bet]:
-    """What an order is judged beside: a position of its account against it may be closed before it fills."""
+    """What an order is judged beside: what its account has against it may be gone before it fills."""
     own = order.account, order.instrument
     line = lines.get(own)
-    if line is None or line.held * order.side.sign >= ZERO:
+    if line is None:
         return lines
-    return {**lines, own: msgspec.structs.replace(line, held=ZERO)}
+    if order.side is Side.BUY:
+        along = Bet(held=max(ZERO, line.held), buying=line.buying)
+    else:
+        along = Bet(held=min(ZERO, line.held), selling=line.selling)
+    return {**lines, own: along}
 
 
 def by_instrument(lines: dict[tuple[str, str], Bet]) -> dict[str, Bet]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tmt.agents.anti_correlation.bets import Bet, by_instrument, open_lines, owned_by, total_equity, without_opposite
@@ -34,6 +34,10 @@ class Case:
     bets: dict[str, Bet]
     equity: Decimal
     unit_value: Decimal
+
+    def held_alone(self) -> Case:
+        """The same beside positions, as if nothing worked."""
+        return replace(self, bets={symbol: Bet(held=bet.held) for symbol, bet in self.bets.items()})
 
     def cuts(
         self,

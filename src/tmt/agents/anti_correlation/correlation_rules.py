@@ -26,18 +26,19 @@ def judge_correlations(
 ) -> Deny | None:
     """Judge every pair; first refusal, if any. Of an order that `hedges` the book, a doubling is told and kept."""
     for symbol in sorted(case.bets):
-        net = case.bets[symbol].net
-        if symbol == case.order.instrument or net == ZERO:
+        ways = [way for way in (1, -1) if case.bets[symbol].along(way) > ZERO]
+        if symbol == case.order.instrument or not ways:
             continue
-        direction = case.order.side.sign * (1 if net > ZERO else -1)
+        directions = [case.order.side.sign * way for way in ways]
         found = correlate(state.series, case.order.instrument, symbol, config)
         other = portfolio.instrument(symbol)
         if other is None:
             return waterfall.denies_missing("unknown_instrument", f"{symbol} is held and unknown")
         if found.coefficient is None:
-            deny = _judge_unknown(waterfall, case, other, direction, found.common, config)
+            deny = _judge_unknown(waterfall, case, other, directions, found.common, config)
         else:
-            deny = _judge_known(waterfall, case, symbol, found.coefficient * direction, config, hedges=hedges)
+            correlation = max(found.coefficient * direction for direction in directions)
+            deny = _judge_known(waterfall, case, symbol, correlation, config, hedges=hedges)
         if deny is not None:
             return deny
     return None
@@ -67,11 +68,17 @@ def _judge_known(
 
 
 def _judge_unknown(
-    waterfall: Waterfall, case: Case, other: Instrument, direction: int, common: int, config: AntiCorrelationConfig
+    waterfall: Waterfall,
+    case: Case,
+    other: Instrument,
+    directions: list[int],
+    common: int,
+    config: AntiCorrelationConfig,
 ) -> Deny | None:
     rule, measured, limit = f"unknown_correlation.{other.symbol}", Decimal(common), Decimal(config.returns_min)
     policy = config.unknown_correlation
-    if policy is UnknownCorrelation.PASS or not alike(case.instrument, other, direction):
+    like = any(alike(case.instrument, other, direction) for direction in directions)
+    if policy is UnknownCorrelation.PASS or not like:
         waterfall.warns(rule, measured, limit, "count", at_least=True)
         return None
     kept = config.unknown_keep_fraction if policy is UnknownCorrelation.REDUCE else ZERO

@@ -57,7 +57,8 @@ def _judge_risk(
 ) -> Deny | None:
     """An order that lowers the risk of the book is not cut for what it resembles."""
     risk = measure_order(state, case, portfolio, config)
-    hedges = risk is not None and lowers_risk(waterfall, risk)
+    held_alone = measure_order(state, case.held_alone(), portfolio, config)
+    hedges = risk is not None and held_alone is not None and lowers_risk(waterfall, risk, held_alone)
     deny = judge_correlations(state, waterfall, case, portfolio, config, hedges=hedges)
     if deny is not None or hedges:
         return deny

@@ -56,6 +56,10 @@ class OrderRisk:
         """Of the book when the order's instrument has `risk`; never negative."""
         return max(ZERO, risk * risk + 2 * risk * self.covariance + self.others_variance)
 
+    def lowers(self, quantity: Decimal) -> bool:
+        """Whether the book is at most as risky with `quantity` of the order as without it."""
+        return self.variance(self.after(quantity)) <= self.variance(self.start)
+
     def deviation(self, risk: Decimal) -> Decimal:
         """Square root of that."""
         return round_half_even(self.variance(risk).sqrt(ROUNDING), RISK_DECIMALS)

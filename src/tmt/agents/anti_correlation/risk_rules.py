@@ -17,12 +17,15 @@ from tmt.domain.money import ZERO
 from tmt.projections.portfolio import Portfolio
 
 
-def lowers_risk(waterfall: Waterfall, risk: OrderRisk) -> bool:
-    """Whether the book is at most as risky after the order as before; said when it is."""
-    after = risk.after(waterfall.quantity)
-    if risk.variance(after) > risk.variance(risk.start):
+def lowers_risk(waterfall: Waterfall, risk: OrderRisk, held_alone: OrderRisk) -> bool:
+    """Whether the book is at most as risky after the order as before, beside positions alone too; said when it is.
+
+    What works may be cancelled, and with it what an order would hedge.
+    """
+    if not (risk.lowers(waterfall.quantity) and held_alone.lowers(waterfall.quantity)):
         return False
-    waterfall.passes("lowers_risk", risk.deviation(after), risk.deviation(risk.start), "ratio")
+    after = risk.deviation(risk.after(waterfall.quantity))
+    waterfall.passes("lowers_risk", after, risk.deviation(risk.start), "ratio")
     return True
 
 

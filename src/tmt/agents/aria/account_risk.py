@@ -10,6 +10,7 @@ from tmt.agents.aria.config import ValueAtRiskConfig
 from tmt.agents.aria.exposure import Commitment, Unknown, commitments
 from tmt.agents.aria.returns import ReturnSeries, common_returns
 from tmt.agents.aria.value_at_risk import Risk, ewma, historical, outcomes, weighted
+from tmt.domain.money import ZERO
 from tmt.market.bar import Bar
 from tmt.projections.portfolio import Portfolio
 
@@ -59,6 +60,27 @@ def _is_in(series: Mapping[str, ReturnSeries], symbol: str, bar: Bar, portfolio:
 def worths(stakes: list[Commitment]) -> dict[str, Decimal]:
     """Signed worth of what is held, by symbol; what works is left out."""
     return {stake.instrument.symbol: stake.value for stake in stakes if not stake.working}
+
+
+def worst_outcomes(stakes: list[Commitment], returns: Mapping[str, list[int]], decay: Decimal) -> list[list[int]]:
+    """The outcomes that an order must keep the limit beside, since what works may fill or be cancelled.
+
+    Positions alone; with the working orders that add to the risk; and both without the positions that orders work
+    against, whose own exits may close them first. Each once.
+    """
+    opposed = {c.instrument.symbol for c in stakes if c.working and _opposes(c, stakes)}
+    exposed = [c for c in stakes if c.working or c.instrument.symbol not in opposed]
+    found: list[list[int]] = []
+    for beside in (stakes, exposed):
+        for gains in (outcomes(worths(beside), returns), expected_outcomes(beside, returns, decay)):
+            if gains not in found:
+                found.append(gains)
+    return found
+
+
+def _opposes(order: Commitment, stakes: list[Commitment]) -> bool:
+    held = (c for c in stakes if not c.working and c.instrument.symbol == order.instrument.symbol)
+    return any(c.value * order.value < ZERO for c in held)
 
 
 def expected_outcomes(stakes: list[Commitment], returns: Mapping[str, list[int]], decay: Decimal) -> list[int]:

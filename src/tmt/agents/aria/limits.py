@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from tmt.agents.aria.account_risk import expected_outcomes
+from tmt.agents.aria.account_risk import worst_outcomes
 from tmt.agents.aria.config import AriaConfig, MarginConfig, ValueAtRiskConfig
 from tmt.agents.aria.exposure import Commitment, Exposure, Unknown, commitments, measure, without_opposite
 from tmt.agents.aria.intent import Intent
@@ -151,15 +151,18 @@ def _keep_value_at_risk(
     if known < config.returns_min:
         waterfall.warns("value_at_risk_returns", Decimal(known), Decimal(config.returns_min), "count", at_least=True)
         return None
-    gains = expected_outcomes(stakes, returns, config.ewma_decay)
     lot = {symbol: ROUNDING.multiply(case.unit_value, lot_size) * case.order.side.sign}
     lots = int(ROUNDING.divide_int(waterfall.quantity, lot_size))
     loss_max = ROUNDING.multiply(config.value_at_risk_fraction_max, case.equity).scaleb(OUTCOME_DECIMALS)
-    loss, fitting = lots_within_loss(
-        gains, outcomes(lot, returns), lots, loss_max, confidence=config.confidence, decay=config.ewma_decay
-    )
+    judged = [
+        lots_within_loss(
+            gains, outcomes(lot, returns), lots, loss_max, confidence=config.confidence, decay=config.ewma_decay
+        )
+        for gains in worst_outcomes(stakes, returns, config.ewma_decay)
+    ]
+    fitting = min(each.lots for each in judged)
     allowed = waterfall.quantity if fitting == lots else fitting * lot_size
-    measured = ROUNDING.divide(loss.scaleb(-OUTCOME_DECIMALS), case.equity)
+    measured = ROUNDING.divide(max(each.loss for each in judged).scaleb(-OUTCOME_DECIMALS), case.equity)
     bound = Bound("value_at_risk", measured, config.value_at_risk_fraction_max, "fraction", allowed)
     return _cut(waterfall, case, bound)
 

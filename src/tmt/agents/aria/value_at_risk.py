@@ -44,6 +44,13 @@ class Risk(NamedTuple):
     expected_shortfall: Decimal
 
 
+class Fitting(NamedTuple):
+    """Value at risk with an order as it is asked for, and the lots of it that fit."""
+
+    loss: Decimal
+    lots: int
+
+
 def outcomes(worths: Mapping[str, Decimal], returns: Mapping[str, Sequence[int]]) -> list[int]:
     """What worths would have gained in each past bar.
 
@@ -132,23 +139,30 @@ def lots_within_loss(
     *,
     confidence: Decimal,
     decay: Decimal,
-) -> tuple[Decimal, int]:
-    """The value at risk with `lots` more, and how many of them keep it within `loss_max`, or the deviation as it is.
+) -> Fitting:
+    """How many of `lots` more keep the value at risk within `loss_max`, or no worse than it is without them.
 
-    Both are in the unit of the outcomes. A tail's multiple depends on the quantity, so what is left is measured again.
+    All losses are in the unit of the outcomes. A tail's multiple of the deviation depends on the quantity, so what a
+    cut leaves is measured again; fewer may be left than would fit.
     """
-    losses: list[Decimal] = []
-    for _ in range(CUTS_MAX):
-        with_order = [gain + lots * more for gain, more in zip(gains, lot_gains, strict=True)]
+
+    def measure(count: int) -> tuple[Decimal, Decimal]:
+        """Value at risk with `count` lots, and the multiple of the deviation that it is."""
+        with_order = [gain + count * more for gain, more in zip(gains, lot_gains, strict=True)]
         multiple = tail_multiples(with_order, confidence, decay).value_at_risk
-        losses.append(ROUNDING.multiply(multiple, deviation_of(with_order, decay)))
-        if losses[-1] <= loss_max:
-            return losses[0], lots
-        most = lots_within(gains, lot_gains, ROUNDING.divide(loss_max, multiple), decay)
-        if most is None or most >= lots:
-            return losses[0], lots
-        lots = max(0, most)
-    return losses[0], 0
+        return ROUNDING.multiply(multiple, deviation_of(with_order, decay)), multiple
+
+    loss, multiple = measure(lots)
+    if loss <= loss_max:
+        return Fitting(loss, lots)
+    allowed, after, fitting = max(loss_max, measure(0)[0]), loss, lots
+    for _ in range(CUTS_MAX):
+        if after <= allowed:
+            return Fitting(loss, fitting)
+        most = lots_within(gains, lot_gains, ROUNDING.divide(allowed, multiple), decay)
+        fitting = max(0, most) if most is not None and most < fitting else fitting // 2
+        after, multiple = measure(fitting)
+    return Fitting(loss, fitting if after <= allowed else 0)
 
 
 def lots_within(gains: Sequence[int], lot_gains: Sequence[int], deviation_max: Decimal, decay: Decimal) -> int | None:

@@ -50,6 +50,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """An order released while its scope was half-open, until it is not sent, ends unfilled or its position is closed.
 
     Attributes:
+        order_id: for a venue, of the slice that stands for an order that goes out in slices.
+        filled: whether the next position closed in the instrument ends it; in slices, once the schedule has ended.
         venue: whether the scope is a venue, which is tried out by its answer to the order.
     """
 
@@ -123,8 +125,8 @@ def evolve(
             return _never_sent(state, message.order_id)
         case m.OrderSubmitted(order=order) if order.parent_id:
             return _each_trial(state, lambda trial: _sliced(trial, order))
-        case m.ScheduleEnded(filled=filled) if filled == ZERO:
-            return _each_trial(state, lambda trial: None if trial.order_id == message.order_id else trial)
+        case m.ScheduleEnded():
+            return _each_trial(state, lambda trial: _worked(trial, message, portfolio))
         case m.OrderAccepted():
             return _answered(state, message)
         case m.OrderFilled():
@@ -266,10 +268,17 @@ def _each_trial(state: CircuitBreakerState, change: Callable[[Trial], Trial | No
 
 
 def _sliced(trial: Trial, child: Order) -> Trial:
-    """A slice stands for its parent: its answer tries a venue, and its position everything else."""
-    if trial.order_id != child.parent_id:
+    """The answer to a slice tries a venue; everything else is tried by the whole schedule."""
+    of_parent = trial.venue and trial.order_id == child.parent_id
+    return msgspec.structs.replace(trial, order_id=child.order_id) if of_parent else trial
+
+
+def _worked(trial: Trial, ended: m.ScheduleEnded, portfolio: Portfolio) -> Trial | None:
+    # Fills and ends name the slices, so nothing before this has moved the trial, whatever else closed meanwhile.
+    if trial.order_id != ended.order_id:
         return trial
-    return msgspec.structs.replace(trial, **({"order_id": child.order_id} if trial.venue else {"filled": True}))
+    held = portfolio.position(ended.account, ended.instrument).quantity
+    return None if ZERO in (ended.filled, held) else msgspec.structs.replace(trial, filled=True)
 
 
 def _filled(trial: Trial, order_id: str) -> Trial:

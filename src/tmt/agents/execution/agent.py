@@ -19,7 +19,7 @@ from tmt.agents.execution.halting import (
 )
 from tmt.agents.execution.rate import counted, paced, refused_change
 from tmt.agents.execution.slicing import arrival_price, ended_by, evolve_slicing, schedule_ended, slice_order
-from tmt.agents.execution.stops import is_behind_stop, is_dearer, moved_stops, moves_away, protects
+from tmt.agents.execution.stops import is_behind_stop, is_dearer, moved_stops, moves_away
 from tmt.agents.verdict import Deny, denied
 from tmt.domain.identity import derive_id
 from tmt.domain.order import Order
@@ -182,7 +182,7 @@ class ExecutionAgent:
     def _replace(self, message: Message, replace: Replace) -> Message:
         id_, orders = replace.client_order_id, self.state.orders
         asked = ReplaceSubmitted.caused_by(message, self.name, id_, **msgspec.structs.asdict(replace))
-        if moves_away(asked, orders.get(id_), self._portfolio):
+        if moves_away(asked, self._portfolio):
             return refused_change(asked, message, "stop_moves_away", orders)
         if is_dearer(asked, orders.get(id_)):
             return refused_change(asked, message, "dearer_than_released", orders)
@@ -195,7 +195,7 @@ class ExecutionAgent:
             CancelSubmitted.caused_by(message, self.name, id_, client_order_id=id_, reason=reason),
             self.state.orders,
         )
-        if protects(id_, orders.get(id_), self._portfolio):
+        if self._portfolio.protective_exit(id_) is not None:
             return refused_change(asked, message, "stop_moves_away", orders)
         return asked
 

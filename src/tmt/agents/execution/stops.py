@@ -29,28 +29,12 @@ def moved_stops(raised: ExitRaised, portfolio: Portfolio, source: str) -> list[R
     ]
 
 
-def protects(client_order_id: str, order: TrackedOrder | None, portfolio: Portfolio) -> bool:
-    """Whether an order at the venue is the protective stop of a position; `order` is what execution knows of it."""
-    return order is not None and any(
-        stop.client_order_id == client_order_id and stop.role == "stop_loss"
-        for stop in portfolio.exits(order.account, order.instrument)
-    )
-
-
-def moves_away(asked: ReplaceSubmitted, order: TrackedOrder | None, portfolio: Portfolio) -> bool:
-    """Whether a replace would move a protective stop away from the market, or have it protect less of the position.
-
-    `order` is what execution knows of it.
-    """
-    wanted = asked.stop_price
-    if order is None:
+def moves_away(asked: ReplaceSubmitted, portfolio: Portfolio) -> bool:
+    """Whether a replace would move a protective stop away from the market, or have it protect less of the position."""
+    stop, wanted = portfolio.protective_exit(asked.client_order_id), asked.stop_price
+    if stop is None:
         return False
-    return any(
-        stop.client_order_id == asked.client_order_id
-        and stop.role == "stop_loss"
-        and (asked.quantity < stop.quantity or (wanted is not None and is_nearer(stop.price, wanted, stop.side.sign)))
-        for stop in portfolio.exits(order.account, order.instrument)
-    )
+    return asked.quantity < stop.quantity or (wanted is not None and is_nearer(stop.price, wanted, stop.side.sign))
 
 
 def is_dearer(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
@@ -66,7 +50,7 @@ def is_dearer(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
 
 def is_behind_stop(asked: ReplaceSubmitted, order: TrackedOrder | None) -> bool:
     """Whether a replace would let an order fill where its own protective stop protects nothing."""
-    if order is None or order.stop_loss_price is None:
+    if order is None or order.reduce_only or order.stop_loss_price is None:
         return False
     stop, sign = order.stop_loss_price, order.side.sign
     return any(price is not None and (price - stop) * sign <= 0 for price in (asked.limit_price, asked.stop_price))

@@ -56,18 +56,22 @@ def test_instruments_are_netted_over_accounts() -> None:
     assert by_instrument(lines) == {"X": bet(-1, 70, -900), "Y": bet(7)}
 
 
-def test_an_order_is_judged_beside_all_but_its_accounts_position_against_it() -> None:
+def test_an_order_is_judged_beside_all_but_what_its_account_has_against_it() -> None:
     lines = {
         ("alpha", "EURUSD"): bet(5000, 20, -300),
         ("alpha", "GBPUSD"): bet(-1, 2, -3),
         ("beta", "EURUSD"): bet(7000, 1),
     }
-    for symbol, side in (("EURUSD", Side.BUY), ("GBPUSD", Side.SELL), ("SPY", Side.SELL)):
-        assert without_opposite(lines, make_order(symbol, side, "1000", make_quote("1"))) == lines
-    euros = without_opposite(lines, make_order("EURUSD", Side.SELL, "1000", make_quote("1")))
-    assert euros == {**lines, ("alpha", "EURUSD"): bet(0, 20, -300)}
-    pounds = without_opposite(lines, make_order("GBPUSD", Side.BUY, "1000", make_quote("1")))
-    assert pounds == {**lines, ("alpha", "GBPUSD"): bet(0, 2, -3)}
+    expected = {
+        ("EURUSD", Side.BUY): bet(5000, 20),
+        ("EURUSD", Side.SELL): bet(0, 0, -300),
+        ("GBPUSD", Side.BUY): bet(0, 2),
+        ("GBPUSD", Side.SELL): bet(-1, 0, -3),
+    }
+    for (symbol, side), own in expected.items():
+        beside = without_opposite(lines, make_order(symbol, side, "1000", make_quote("1")))
+        assert beside == {**lines, ("alpha", symbol): own}
+    assert without_opposite(lines, make_order("SPY", Side.SELL, "1000", make_quote("1"))) == lines
 
 
 def test_worth_takes_an_instrument_a_mark_and_a_rate() -> None:

@@ -277,9 +277,11 @@ def test_money_in_other_currencies_is_converted() -> None:
 
 def test_a_bet_is_gross_on_its_larger_side_and_along_what_adds() -> None:
     bet = Bet(held=Decimal(5), buying=Decimal(3), selling=Decimal(-20))
-    assert (bet.net, bet.gross, bet.along(1), bet.along(-1)) == (Decimal(8), Decimal(20), Decimal(8), Decimal(20))
+    assert (bet.net, bet.gross, bet.along(1), bet.along(-1)) == (Decimal(-20), Decimal(20), Decimal(8), Decimal(20))
     assert bet.plus(bet) == Bet(held=Decimal(10), buying=Decimal(6), selling=Decimal(-40))
-    assert Bet(held=Decimal(-5), buying=Decimal(30), selling=Decimal(-3)).net == Decimal(-8)
+    assert Bet(held=Decimal(-5), buying=Decimal(30), selling=Decimal(-3)).net == Decimal(30)
+    assert Bet(held=Decimal(5), buying=Decimal(3), selling=Decimal(-8)).net == Decimal(8)
+    assert Bet(held=Decimal(-5), buying=Decimal(8), selling=Decimal(-3)).net == Decimal(-8)
     assert Bet(buying=Decimal(3), selling=Decimal(-4)).net == Decimal(-4)
     assert Bet(buying=Decimal(4), selling=Decimal(-3)).net == Decimal(4)
     assert Bet().net == Decimal(0)

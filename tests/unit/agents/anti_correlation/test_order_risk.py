@@ -377,7 +377,7 @@ def test_an_order_is_measured_against_all_that_is_held(side: Side) -> None:
 
 def test_each_open_net_has_its_risk() -> None:
     desk = make_desk()
-    flat, long = Bet(), Bet(held=Decimal(30000), buying=Decimal(10000), selling=Decimal(-50000))
+    flat, long = Bet(), Bet(held=Decimal(30000), buying=Decimal(10000), selling=Decimal(-30000))
     bets = {"EURUSD": flat, "GBPUSD": long, "SPY": Bet(selling=Decimal(-2000))}
 
     def risks(state: AntiCorrelationState) -> dict[str, Decimal] | None:

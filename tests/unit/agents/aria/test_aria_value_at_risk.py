@@ -247,10 +247,10 @@ def test_what_a_cut_leaves_is_measured_with_its_own_tail() -> None:
 def test_nothing_passes_that_does_not_fit_after_the_last_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     flat, lot = whole(*[0] * 100), whole(*[7, -7] * 50)
     loss = loss_with(flat, lot, 10)
-    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 1)
+    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 0)
     assert within_loss(flat, lot, 10, loss) == (loss, 10)
     assert within_loss(flat, lot, 10, loss - 1) == (loss, 0)
-    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 2)
+    monkeypatch.setattr(value_at_risk, "CUTS_MAX", 1)
     assert within_loss(flat, lot, 10, loss - 1) == (loss, 9)
 
 
@@ -259,13 +259,12 @@ def test_nothing_passes_that_does_not_fit_after_the_last_cut(monkeypatch: pytest
     lots=st.integers(0, 40),
     limit=st.integers(1, 60),
 )
-def test_what_passes_keeps_the_limit_or_adds_nothing(bars: list[tuple[int, int]], lots: int, limit: int) -> None:
+def test_what_passes_keeps_the_limit_or_makes_it_no_worse(bars: list[tuple[int, int]], lots: int, limit: int) -> None:
     gains, lot = whole(*(gain for gain, _ in bars)), whole(*(more for _, more in bars))
     loss_max = Decimal(limit * UNIT)
     loss, kept = within_loss(gains, lot, lots, loss_max)
     assert loss == loss_with(gains, lot, lots)
     assert 0 <= kept <= lots
-    after = deviation_of([gain + kept * more for gain, more in zip(gains, lot, strict=True)], DECAY)
-    assert loss_with(gains, lot, kept) <= loss_max or after <= deviation_of(gains, DECAY)
+    assert loss_with(gains, lot, kept) <= max(loss_max, loss_with(gains, lot, 0))
     if loss <= loss_max:
         assert kept == lots

@@ -103,7 +103,7 @@ SIGNAL = [
     ("quote_currency_exposure", "0.802111", "3", "ratio", "pass", "48000", False),  # and 22,000 of GBPUSD
     ("gross_exposure", "0.843348", "5", "ratio", "pass", "48000", False),  # and 4,000 of SPY
     ("margin_level", "23.71499", "1.2", "ratio", "pass", "48000", True),  # a twentieth of that gross
-    ("value_at_risk", "0.007087", "0.05", "fraction", "pass", "48000", False),
+    ("value_at_risk", "0.007089", "0.05", "fraction", "pass", "48000", False),
 ]
 PROPOSAL = [
     ("equity", "97000", "0", "USD", "pass", "30500", True),

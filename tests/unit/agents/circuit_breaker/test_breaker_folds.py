@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.agents.circuit_breaker.hall import CONFIG, QUOTE, Hall
 from tests.unit.agents.circuit_breaker.test_conditions import stale
-from tests.unit.agents.desk import Desk, make_order
+from tests.unit.agents.desk import Desk, make_account, make_order
 from tmt import messages as m
 from tmt.agents.circuit_breaker.breakers import Breaker, CircuitBreakerState, Status, Trial, evolve
 from tmt.domain.order import OrderType, Side
@@ -18,7 +18,7 @@ from tmt.domain.schedule import Algorithm
 SYSTEM, ALPHA, VENUE, FEED = "system/desk", "account/alpha", "agent/venue:paper", "agent/instrument:EURUSD"
 FIRST = Trial(order_id="order-1", account="alpha", instrument="EURUSD")
 SECOND = msgspec.structs.replace(FIRST, order_id="order-2")
-ASKED = msgspec.structs.replace(FIRST, venue=True)
+ASKED, ASKED_NEXT = (msgspec.structs.replace(each, venue=True) for each in (FIRST, SECOND))
 BEFORE = Breaker(
     status=Status.HALF_OPEN,
     tier="account",
@@ -43,7 +43,7 @@ def breaker(**changes: Any) -> Breaker:
 
 
 def after(message: m.Message, **breakers: Breaker) -> dict[str, Breaker]:
-    """The breakers, by the names given here, once they have heard a message."""
+    """The breakers, by the names given here, once they have heard a message on a desk that holds nothing."""
     names = {"system": SYSTEM, "alpha": ALPHA, "venue": VENUE, "feed": FEED}
     state = CircuitBreakerState(breakers={names[name]: one for name, one in breakers.items()})
     evolved = evolve(state, message, Desk().portfolio, CONFIG)
@@ -227,10 +227,10 @@ def full(trial: Trial) -> Trial:
         (filled, (FIRST, SECOND), (full(FIRST), SECOND)),
         (cancelled, (FIRST, SECOND), (SECOND,)),
         (cancelled, (full(FIRST), full(SECOND)), (full(FIRST), full(SECOND))),
-        (slice_sent, (FIRST, SECOND), (full(FIRST), SECOND)),
-        (slice_sent, (ASKED, SECOND), (msgspec.structs.replace(ASKED, order_id="slice"), SECOND)),
-        (lambda: schedule_ended("0"), (full(FIRST), SECOND), (SECOND,)),
-        (lambda: schedule_ended("100"), (full(FIRST), SECOND), (full(FIRST), SECOND)),
+        (slice_sent, (FIRST, SECOND), (FIRST, SECOND)),
+        (slice_sent, (ASKED, ASKED_NEXT), (msgspec.structs.replace(ASKED, order_id="slice"), ASKED_NEXT)),
+        (lambda: schedule_ended("0"), (FIRST, SECOND), (SECOND,)),
+        (lambda: schedule_ended("100"), (FIRST, SECOND), (SECOND,)),
         (lambda: accepted("order-1"), (FIRST, SECOND), (FIRST, SECOND)),
         (never_sent, (FIRST, SECOND), (SECOND,)),
         (never_sent, (SECOND, FIRST), (SECOND,)),
@@ -246,6 +246,26 @@ def test_a_message_about_one_order_moves_its_trial_alone(
     assert after(make(), alpha=breaker(trials=before)) == {"alpha": breaker(trials=left)}
 
 
+@pytest.mark.parametrize(
+    ("quantity", "account", "symbol", "left"),
+    [
+        ("100", "alpha", "EURUSD", (full(FIRST), SECOND)),
+        ("100", "alpha", "GBPUSD", (SECOND,)),
+        ("100", "beta", "EURUSD", (SECOND,)),
+        ("0", "alpha", "EURUSD", (SECOND,)),
+    ],
+)
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_schedule_that_has_filled_leaves_its_trial_to_what_is_held(
+    side: Side, quantity: str, account: str, symbol: str, left: tuple[Trial, ...]
+) -> None:
+    desk = Desk(make_account("alpha"), make_account("beta"))
+    desk.hold(symbol, side, "1000", "1.1", account=account)
+    before = CircuitBreakerState(breakers={ALPHA: breaker(trials=(FIRST, SECOND))})
+    after_end = evolve(before, schedule_ended(quantity), desk.portfolio, CONFIG)
+    assert after_end.breakers == {ALPHA: breaker(trials=left)}
+
+
 def test_a_released_order_that_is_not_sent_ends_its_trials_everywhere() -> None:
     before = {"system": breaker(), "alpha": breaker(), "venue": breaker(trials=(ASKED,)), "feed": breaker()}
     left = breaker(trials=())
@@ -253,7 +273,7 @@ def test_a_released_order_that_is_not_sent_ends_its_trials_everywhere() -> None:
 
 
 def test_an_acceptance_is_a_success_of_the_venue_that_it_was_awaited_from() -> None:
-    waiting = (ASKED, msgspec.structs.replace(SECOND, venue=True))
+    waiting = (ASKED, ASKED_NEXT)
     before = {"alpha": breaker(), "venue": breaker(trials=waiting)}
     won = breaker(trials=waiting[1:], successes=2)
     assert after(accepted("order-1"), **before) == {**before, "venue": won}

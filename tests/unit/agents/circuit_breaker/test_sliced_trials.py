@@ -9,6 +9,7 @@ import msgspec
 from tests.unit.agents.circuit_breaker.hall import Hall, reason
 from tests.unit.agents.circuit_breaker.test_circuit_breaker import ALPHA, open_by_losses
 from tmt import messages as m
+from tmt.domain.order import Order, Side
 from tmt.domain.schedule import Algorithm
 
 
@@ -20,16 +21,28 @@ def on_trial() -> Hall:
     return hall
 
 
-def slice_out(hall: Hall) -> None:
+def slice_out(hall: Hall, name: str = "slice") -> Order:
     parent = hall.released[0]
-    child = msgspec.structs.replace(parent, order_id="slice", parent_id=parent.order_id, quantity=Decimal(100))
+    child = msgspec.structs.replace(parent, order_id=name, parent_id=parent.order_id, quantity=Decimal(1000))
     hall.say(
         m.OrderSubmitted,
-        client_order_id="c",
+        client_order_id=f"{name}-client",
         order=child,
         stop_loss_client_order_id=None,
         take_profit_client_order_id=None,
     )
+    return child
+
+
+def fill(hall: Hall, child: Order) -> None:
+    hall.hear(hall.desk.fill(child, "1.1"))
+
+
+def sell(hall: Hall, realised: str = "1") -> None:
+    """All that is held of EURUSD, which ends its round trip."""
+    held = hall.desk.portfolio.position("alpha", "EURUSD").quantity
+    hall.hold(Side.SELL, str(held), "1.1")
+    hall.trade(realised)
 
 
 def end(hall: Hall, filled: str) -> None:
@@ -48,14 +61,59 @@ def end(hall: Hall, filled: str) -> None:
     )
 
 
+def places_taken(hall: Hall) -> int:
+    return len(hall.breaker(ALPHA).trials)
+
+
 def test_the_trial_ends_when_the_slices_position_closes() -> None:
     hall = on_trial()
-    slice_out(hall)
-    end(hall, "100")
-    assert len(hall.breaker(ALPHA).trials) == 1
-    hall.trade("1", order_id="slice")
-    assert hall.breaker(ALPHA).trials == ()
-    assert hall.breaker(ALPHA).successes == 1
+    fill(hall, slice_out(hall))
+    end(hall, "1000")
+    assert places_taken(hall) == 1
+    hall.trade("1", account="beta")
+    hall.trade("1", symbol="GBPUSD")
+    assert places_taken(hall) == 1
+    sell(hall)
+    assert places_taken(hall) == 0
+    assert hall.breaker(ALPHA).successes == 2
+
+
+def test_an_older_position_that_closes_frees_no_place_of_a_slice_that_is_sent() -> None:
+    hall = on_trial()
+    hall.hold(Side.BUY, "3000", "1.1")
+    child = slice_out(hall)
+    sell(hall)
+    assert places_taken(hall) == 1
+    fill(hall, child)
+    end(hall, "1000")
+    assert places_taken(hall) == 1
+    sell(hall)
+    assert places_taken(hall) == 0
+
+
+def test_slices_hold_their_place_after_the_first_has_closed() -> None:
+    hall = on_trial()
+    fill(hall, slice_out(hall))
+    sell(hall)
+    assert (places_taken(hall), hall.breaker(ALPHA).successes) == (1, 1)
+    fill(hall, slice_out(hall, "later"))
+    hall.say(
+        m.OrderExpired,
+        client_order_id="last-client",
+        order_id=slice_out(hall, "last").order_id,
+        account="alpha",
+        instrument="EURUSD",
+        filled=Decimal(0),
+    )
+    assert places_taken(hall) == 1
+    sell(hall)
+    assert places_taken(hall) == 1
+    assert reason(hall.order()) == "released"
+    assert reason(hall.order()) == "breaker_half_open"
+    end(hall, "2000")
+    assert places_taken(hall) == 1
+    assert hall.breaker(ALPHA).trials[0].order_id == hall.released[1].order_id
+    assert reason(hall.order()) == "released"
 
 
 def test_the_trial_ends_when_no_slice_filled() -> None:

@@ -98,4 +98,5 @@ def test_an_entry_stays_before_its_stop(side: Side, price: str, behind: bool) ->
     assert is_behind_stop(asked(stop=price), known) is behind
     assert not is_behind_stop(asked(limit=price), order(side, limit="1.1"))
     assert not is_behind_stop(asked(limit=price), None)
+    assert not is_behind_stop(asked(limit=price), order(side, reduce_only=True, limit="1.1", stop_loss="1.0900"))
     assert not is_behind_stop(asked(), known)
