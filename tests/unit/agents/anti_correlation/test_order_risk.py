@@ -147,6 +147,27 @@ def test_a_hedge_is_one_up_to_the_risk_there_was(asked: str, hedges: bool) -> No
     assert ("lowers_risk" in rules(judge(desk, agent, quantity=asked))) is hedges
 
 
+@pytest.mark.parametrize(("held", "hedges"), [("0", False), ("10000", False), ("25000", True)])
+def test_what_only_works_is_hedged_by_nothing(held: str, hedges: bool) -> None:
+    desk = make_desk()
+    if held != "0":
+        desk.hold("GBPUSD", Side.SELL, held, "1", account="beta")
+    order = make_order("GBPUSD", Side.SELL, "100000", make_quote("1"), account="beta", order_id="w", stop_loss="1.5")
+    desk.approve(m.OrderSized, order)
+    agent = make_agent(desk, correlated("1", 0.01))
+    # An order of 50,000 leaves no more risk than there was where at least 25,000 of its opposite are held.
+    assert ("lowers_risk" in rules(judge(desk, agent, quantity="50000"))) is hedges
+
+
+@pytest.mark.parametrize("worked", list(Side))
+def test_a_position_is_doubled_whatever_works_against_it(worked: Side) -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "50000", "1", account="beta")
+    order = make_order("GBPUSD", worked, "50000", make_quote("1"), account="beta", order_id="w", stop_loss="0.5")
+    desk.approve(m.OrderSized, order)
+    assert reason(judge(desk, make_agent(desk, correlated("1", 0.01)), quantity="1000")) == "correlation"
+
+
 def test_a_hedge_of_the_book_that_doubles_a_part_of_it_is_told_and_kept() -> None:
     desk = make_desk()
     desk.hold("SPY", Side.SELL, "150000", "1", account="beta")

@@ -150,6 +150,26 @@ def test_a_working_order_that_turns_a_position_around_adds_no_risk() -> None:
     assert check_of(ask(agent, desk, "200000")).quantity_after == 50000
 
 
+def test_a_working_order_is_no_hedge_of_the_order_for_it_may_be_cancelled() -> None:
+    desk = make_desk()
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.SELL, "60000", ONE, stop_loss="1.1"))
+    agent = make_agent(desk, {"EURUSD": UP_DOWN, "GBPUSD": UP_DOWN})
+    check = check_of(ask(agent, desk, "200000"))
+    assert (check.measured, check.quantity_after) == (Decimal("0.032897"), Decimal(100000))
+    assert check_of(ask(agent, desk, "200000", side=Side.SELL)).quantity_after == 40000
+
+
+@pytest.mark.parametrize(("works", "left"), [("50000", 50000), ("60000", 40000), ("90000", 10000)])
+def test_a_position_that_orders_work_against_is_no_hedge_of_the_order_for_it_may_be_closed(
+    works: str, left: int
+) -> None:
+    desk = make_desk()
+    desk.hold("GBPUSD", Side.BUY, "50000", "1")
+    desk.approve(m.OrderSized, make_order("GBPUSD", Side.SELL, works, ONE, stop_loss="1.1"))
+    agent = make_agent(desk, {"EURUSD": UP_DOWN, "GBPUSD": UP_DOWN})
+    assert check_of(ask(agent, desk, "200000", side=Side.SELL)).quantity_after == left
+
+
 def test_a_loss_in_another_currency_is_converted() -> None:
     desk = make_desk()
     desk.mark("USDJPY", "100")
