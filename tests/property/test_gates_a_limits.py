@@ -15,7 +15,7 @@ from tmt.agents.anti_correlation.returns import ReturnSeries
 from tmt.agents.aria import AriaAgent, AriaConfig, AriaState
 from tmt.agents.aria.kelly import Edge, risk_fraction_cap
 from tmt.agents.aria.returns import ReturnSeries as AriaReturns
-from tmt.agents.aria.value_at_risk import deviation_of
+from tmt.agents.aria.value_at_risk import deviation_of, tail_multiples
 from tmt.agents.aria.volatility import VolatilityTrack
 from tmt.domain.money import is_multiple
 from tmt.domain.order import Side
@@ -162,9 +162,12 @@ def test_no_outcome_or_return_lifts_an_order_over_margin_value_at_risk_or_kelly(
     assert margin * config.margin.critical_level_min <= equity
     held = [held_lots * 10**8 * other for other in others]  # in 10**-14 USD
     after = [h + int(quantity * side.sign * 150_000) * our for h, our in zip(held, ours, strict=True)]
-    before, now = (deviation_of(gains, at_risk.ewma_decay) for gains in (held, after))
-    normal = Decimal("2.326348")
-    assert now * normal <= max(before * normal, equity * at_risk.value_at_risk_fraction_max * 10**14)
+    before, now = (
+        deviation_of(gains, at_risk.ewma_decay)
+        * tail_multiples(gains, at_risk.confidence, at_risk.ewma_decay).value_at_risk
+        for gains in (held, after)
+    )
+    assert now <= max(before, equity * at_risk.value_at_risk_fraction_max * 10**14)
 
 
 @settings(max_examples=100)
