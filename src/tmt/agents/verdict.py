@@ -236,6 +236,18 @@ def shrinks_position(order: Order, portfolio: Portfolio) -> bool:
     return order.reduce_only and held * order.side.sign < ZERO and order.quantity <= abs(held)
 
 
+def side_filled(held: Decimal, ordered: Decimal) -> Decimal:
+    """The most on one side of an instrument, once what is ordered there has filled.
+
+    Orders net against no position, whose own exits may close it first; where nothing is ordered, it counts as it is.
+
+    Args:
+        held: along that side; negative when it is held against it.
+        ordered: units, or worth, at least 0.
+    """
+    return max(ZERO, held) + ordered if ordered else held
+
+
 def _shown(value: Decimal) -> Decimal:
     if abs(value) > MAGNITUDE_MAX:
         value = MAGNITUDE_MAX if value > ZERO else -MAGNITUDE_MAX

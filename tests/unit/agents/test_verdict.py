@@ -15,6 +15,7 @@ from tmt.agents.verdict import (
     approval_fields,
     denied,
     shrinks_position,
+    side_filled,
 )
 from tmt.domain.money import ONE, ZERO
 from tmt.domain.order import Side
@@ -111,6 +112,14 @@ def test_a_reduce_only_order_up_to_the_position_shrinks_it(
     desk.hold("EURUSD", Side.BUY, "5000", "1.10")
     order = make_order("EURUSD", side, quantity, QUOTE, reduce_only=reduce_only)
     assert shrinks_position(order, desk.portfolio) is shrinks
+
+
+@pytest.mark.parametrize(
+    ("held", "ordered", "most"),
+    [(5, 0, 5), (-5, 0, -5), (0, 0, 0), (5, 3, 8), (-5, 3, 3), (-5, 6, 6), (0, 3, 3)],
+)
+def test_an_order_nets_against_no_position(held: int, ordered: int, most: int) -> None:
+    assert side_filled(Decimal(held), Decimal(ordered)) == most
 
 
 def test_nothing_shrinks_a_flat_position() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from tmt.agents.verdict import side_filled
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
@@ -18,10 +19,7 @@ _HALF: Final = Decimal("0.5")
 
 
 class Bet(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument, in signed units: positions, and working orders apart by side.
-
-    A working order nets against no position, whose own exits may close it before the order fills.
-    """
+    """One instrument, in signed units: positions, and working orders apart by side."""
 
     held: Exact = ZERO
     buying: Exact = ZERO
@@ -39,9 +37,8 @@ class Bet(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.along(1), self.along(-1))
 
     def along(self, sign: int) -> Decimal:
-        """Units in the direction of `sign`, with the working orders that add to it filled."""
-        held, filled = self.held * sign, self.buying if sign == 1 else -self.selling
-        return max(ZERO, held) + filled if filled else held
+        """Units in the direction of `sign`, with the working orders that add to it filled; see `side_filled`."""
+        return side_filled(self.held * sign, self.buying if sign == 1 else -self.selling)
 
     def plus(self, other: Bet) -> Bet:
         """Both together."""

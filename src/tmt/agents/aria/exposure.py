@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tmt.agents.aria.config import InitialMargin
+from tmt.agents.verdict import side_filled
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
 from tmt.domain.order import Side
@@ -158,13 +159,10 @@ def _by_symbol(stakes: list[Commitment]) -> dict[str, list[Commitment]]:
 
 
 def _along(here: list[Commitment], sign: int) -> Decimal:
-    """Worth of one instrument in the direction of `sign` with the orders that add to it filled.
-
-    An order nets against no position, whose own exits may close it before the order fills.
-    """
+    """Worth of one instrument in the direction of `sign` with the orders that add to it filled; see `side_filled`."""
     held = sum((c.value for c in here if not c.working), ZERO) * sign
     filled = sum((max(ZERO, c.value * sign) for c in here if c.working), ZERO)
-    return max(ZERO, held) + filled if filled else held
+    return side_filled(held, filled)
 
 
 def _currency(stakes: list[Commitment], currency: str, sign: int) -> Decimal:

@@ -56,7 +56,7 @@ class Limit:
     Attributes:
         used: at stake without the order, on its side.
         unit_amount: what one unit adds.
-        least: at stake whatever the order: what is on the other side of it.
+        least: at stake whatever the quantity, such as what is on the other side of the order.
         per: what `measured` and `limit` are divided by in the check.
     """
 

@@ -13,6 +13,7 @@ from functools import cached_property
 import msgspec
 
 from tmt.agents.compliance.crossing import crossed_quantity
+from tmt.agents.verdict import side_filled
 from tmt.domain.account import Account
 from tmt.domain.instrument import Instrument
 from tmt.domain.money import ZERO, Exact
@@ -114,7 +115,7 @@ class Case:
     def exposures(self) -> dict[str, Decimal]:
         """By instrument: notional of the largest position that working orders, this one included, can lead to.
 
-        They net against no position, whose own exits may close it before they fill.
+        See `side_filled`.
         """
         return {symbol: self._exposure(symbol) for symbol in self.symbols}
 
@@ -124,7 +125,7 @@ class Case:
         for order in (*self._others, *([] if self.order.reduce_only else [self.order])):
             if order.instrument == symbol:
                 pending[order.side] += order.quantity
-        largest = max(max(ZERO, quantity) + pending[Side.BUY], max(ZERO, -quantity) + pending[Side.SELL])
+        largest = max(side_filled(quantity, pending[Side.BUY]), side_filled(-quantity, pending[Side.SELL]))
         price = self._mark(symbol).ask
         if symbol == self.order.instrument:
             price = max(price, self.order.entry_price)

@@ -119,7 +119,7 @@ def averaging_down(case: Case) -> Deny | None:
 
 
 def disposition(case: Case) -> Deny | None:
-    """Losers held far longer than winners: the gate warns, then cuts what is opened.
+    """Losers held far longer than winners: the gate warns, then cuts the order.
 
     The disposition effect (Shefrin and Statman 1985; Odean, "Are investors reluctant to realize their losses?", 1998),
     by holding times, since a desk with few positions at once has too few paper gains for Odean's proportions.
