@@ -100,7 +100,7 @@ def measure_risks(
     equity: Decimal,
     currency: str,
 ) -> dict[str, Decimal] | None:
-    """Signed risk of what is held or worked of each instrument; None when a price, a rate or a volatility is missing."""
+    """Signed risk of what is held or worked of each instrument; None when a price, rate or volatility is missing."""
     risks: dict[str, Decimal] = {}
     for symbol, bet in bets.items():
         if bet.net == ZERO:
