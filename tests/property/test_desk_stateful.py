@@ -183,6 +183,12 @@ class DeskMachine(RuleBasedStateMachine):
             time_in_force=TimeInForce.GTC, limit_price=price, stop_loss_price=price - side.sign * stop * tenth,
         )  # fmt: skip
 
+    @rule(account=ACCOUNTS, symbol=SYMBOLS, lots=LOTS, stop=st.sampled_from([1, 2]))
+    def person_rests_against_a_position(self, account: str, symbol: str, lots: int, stop: int) -> None:
+        held = self.desk.books.held.get((account, symbol), ZERO)
+        if held != ZERO:
+            self.person_rests(account, symbol, Side.SELL if held > ZERO else Side.BUY, lots, 1, stop)
+
     def _touch(self, symbol: str, side: Side) -> Decimal:
         bid, ask = self.desk.prices[symbol]
         return ask if side is Side.BUY else bid
